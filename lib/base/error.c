@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Error reports. */
+#include "base/error.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+int msd_fail(struct msd_error *err, int code, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (!err)
+		return -code;
+
+	err->code = code;
+	err->hint[0] = '\0';
+	va_start(ap, fmt);
+	vsnprintf(err->msg, sizeof(err->msg), fmt, ap);
+	va_end(ap);
+	return -code;
+}
+
+int msd_fail_errno(struct msd_error *err, int errnum, const char *fmt, ...)
+{
+	va_list ap;
+	size_t len;
+
+	if (!err)
+		return -errnum;
+
+	err->code = errnum;
+	err->hint[0] = '\0';
+	va_start(ap, fmt);
+	vsnprintf(err->msg, sizeof(err->msg), fmt, ap);
+	va_end(ap);
+	len = strlen(err->msg);
+	snprintf(err->msg + len, sizeof(err->msg) - len, ": %s", strerror(errnum));
+	return -errnum;
+}
+
+void msd_hint(struct msd_error *err, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (!err)
+		return;
+
+	va_start(ap, fmt);
+	vsnprintf(err->hint, sizeof(err->hint), fmt, ap);
+	va_end(ap);
+}
+
+void msd_prefix(struct msd_error *err, const char *fmt, ...)
+{
+	char text[sizeof(err->msg)];
+	va_list ap;
+	size_t len;
+
+	if (!err)
+		return;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	len = strlen(text);
+	snprintf(text + len, sizeof(text) - len, ": %s", err->msg);
+	memcpy(err->msg, text, sizeof(text));
+}
