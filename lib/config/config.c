@@ -86,7 +86,7 @@ static int parse_range(cfg_t *cfg, cfg_opt_t *opt, const char *value, unsigned m
 
 static int parse_drives(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
 {
-	return parse_range(cfg, opt, value, 1, MSD_CONFIG_DRIVES_MAX, result);
+	return parse_range(cfg, opt, value, 1, MSD_DRIVES_MAX, result);
 }
 
 /* 900 mA is what USB 3 has to give. */
@@ -227,7 +227,7 @@ static void get_field(cfg_t *cfg, const char *key, char *to, size_t len)
 }
 
 /* A CD is never writable; what only one of the two says decides the other. */
-static int get_type(cfg_t *cfg, struct msd_config_drive *drive)
+static int get_type(cfg_t *cfg, struct msd_drive_spec *drive)
 {
 	bool cdrom_given = cfg_size(cfg, "cdrom"), rw_given = cfg_size(cfg, "rw");
 
@@ -249,7 +249,7 @@ static int get_type(cfg_t *cfg, struct msd_config_drive *drive)
 	return 0;
 }
 
-static int get_drive(cfg_t *cfg, struct msd_config_drive *drive)
+static int get_drive(cfg_t *cfg, struct msd_drive_spec *drive)
 {
 	GET_NUMBER(cfg, "removable", &drive->removable);
 	GET_NUMBER(cfg, "fua", &drive->fua);
@@ -266,9 +266,9 @@ static int get_drives(cfg_t *cfg, struct msd_config *config)
 {
 	int rc;
 
-	GET_NUMBER(cfg, "drives", &config->n_drives);
-	for (unsigned i = 0; i < MSD_CONFIG_DRIVES_MAX; i++) {
-		rc = get_drive(cfg_getsec(cfg, "defaults"), &config->drives[i]);
+	GET_NUMBER(cfg, "drives", &config->gadget.n_drives);
+	for (unsigned i = 0; i < MSD_DRIVES_MAX; i++) {
+		rc = get_drive(cfg_getsec(cfg, "defaults"), &config->gadget.drives[i]);
 		if (rc < 0)
 			return rc;
 	}
@@ -276,12 +276,12 @@ static int get_drives(cfg_t *cfg, struct msd_config *config)
 		cfg_t *section = cfg_getnsec(cfg, "drive", i);
 		uint64_t n;
 
-		if (msd_parse_number(cfg_title(section), MSD_CONFIG_DRIVES_MAX - 1, &n) < 0) {
+		if (msd_parse_number(cfg_title(section), MSD_DRIVES_MAX - 1, &n) < 0) {
 			cfg_error(section, "drive: '%s' is not a number from 0 to %d",
-				  cfg_title(section), MSD_CONFIG_DRIVES_MAX - 1);
+				  cfg_title(section), MSD_DRIVES_MAX - 1);
 			return -MSD_E_CONFIG;
 		}
-		rc = get_drive(section, &config->drives[n]);
+		rc = get_drive(section, &config->gadget.drives[n]);
 		if (rc < 0)
 			return rc;
 	}
@@ -292,18 +292,18 @@ static int get_all(cfg_t *cfg, struct msd_config *config)
 {
 	cfg_t *ids = cfg_getsec(cfg, "ids"), *strings = cfg_getsec(cfg, "strings");
 
-	GET_NUMBER(cfg, "shape", &config->shape);
-	GET_NUMBER(cfg, "max_power", &config->max_power_ma);
-	GET_NUMBER(ids, "vendor", &config->vendor_id);
-	GET_NUMBER(ids, "product", &config->product_id);
-	GET_NUMBER(ids, "device", &config->bcd_device);
-	GET_NUMBER(ids, "usb", &config->bcd_usb);
-	if (get_text(cfg, "gadget", &config->gadget) < 0 ||
-	    get_text(cfg, "controller", &config->controller) < 0 ||
-	    get_text(strings, "manufacturer", &config->manufacturer) < 0 ||
-	    get_text(strings, "product", &config->product) < 0 ||
-	    get_text(strings, "serial", &config->serial) < 0 ||
-	    get_text(strings, "configuration", &config->configuration) < 0 ||
+	GET_NUMBER(cfg, "shape", &config->gadget.shape);
+	GET_NUMBER(cfg, "max_power", &config->gadget.max_power_ma);
+	GET_NUMBER(ids, "vendor", &config->gadget.vendor_id);
+	GET_NUMBER(ids, "product", &config->gadget.product_id);
+	GET_NUMBER(ids, "device", &config->gadget.bcd_device);
+	GET_NUMBER(ids, "usb", &config->gadget.bcd_usb);
+	if (get_text(cfg, "gadget", &config->gadget.name) < 0 ||
+	    get_text(cfg, "controller", &config->gadget.controller) < 0 ||
+	    get_text(strings, "manufacturer", &config->gadget.manufacturer) < 0 ||
+	    get_text(strings, "product", &config->gadget.product) < 0 ||
+	    get_text(strings, "serial", &config->gadget.serial) < 0 ||
+	    get_text(strings, "configuration", &config->gadget.configuration) < 0 ||
 	    get_text(cfg_getsec(cfg, "storage"), "path", &config->storage_path) < 0)
 		return -ENOMEM;
 	return get_drives(cfg, config);
@@ -354,25 +354,25 @@ out:
 }
 
 /* Drive 0 is the CD that one boots from, the others take files, as on PiKVM. */
-static int set_defaults(struct msd_config *config)
+static int set_defaults(struct msd_gadget_spec *gadget)
 {
-	config->vendor_id = 0x1d6b;	/* the Linux Foundation's Multifunction Composite Gadget */
-	config->product_id = 0x0104;
-	config->bcd_device = 0x0100;
-	config->bcd_usb = 0x0200;
-	config->max_power_ma = 250;
-	config->n_drives = 1;
-	for (unsigned i = 0; i < MSD_CONFIG_DRIVES_MAX; i++)
-		config->drives[i] = (struct msd_config_drive){
+	gadget->vendor_id = 0x1d6b;	/* the Linux Foundation's Multifunction Composite Gadget */
+	gadget->product_id = 0x0104;
+	gadget->bcd_device = 0x0100;
+	gadget->bcd_usb = 0x0200;
+	gadget->max_power_ma = 250;
+	gadget->n_drives = 1;
+	for (unsigned i = 0; i < MSD_DRIVES_MAX; i++)
+		gadget->drives[i] = (struct msd_drive_spec){
 			.cdrom = i == 0, .rw = i != 0, .removable = true, .fua = true,
 			.vendor = "otgmsd", .product = "Flash Drive",
 			.product_cdrom = "Optical Drive", .revision = "1.00",
 			.uid = (uid_t)-1, .gid = (gid_t)-1,
 		};
-	config->manufacturer = strdup("otgmsd");
-	config->product = strdup("USB Drive");
-	config->configuration = strdup("Mass Storage");
-	return config->manufacturer && config->product && config->configuration ? 0 : -ENOMEM;
+	gadget->manufacturer = strdup("otgmsd");
+	gadget->product = strdup("USB Drive");
+	gadget->configuration = strdup("Mass Storage");
+	return gadget->manufacturer && gadget->product && gadget->configuration ? 0 : -ENOMEM;
 }
 
 int msd_config_read(const char *path, struct msd_config **ret, struct msd_error *reterr)
@@ -382,7 +382,7 @@ int msd_config_read(const char *path, struct msd_config **ret, struct msd_error 
 	_cleanup_free_ char *text = NULL;
 	int rc;
 
-	if (!config || set_defaults(config) < 0)
+	if (!config || set_defaults(&config->gadget) < 0)
 		return msd_fail_errno(reterr, ENOMEM, "%s", file);
 	rc = msd_config_text_read(file, &text, reterr);
 	if (rc < 0 && rc != -ENOENT)
@@ -406,12 +406,12 @@ struct msd_config *msd_config_free(struct msd_config *config)
 {
 	if (!config)
 		return NULL;
-	free(config->gadget);
-	free(config->controller);
-	free(config->manufacturer);
-	free(config->product);
-	free(config->configuration);
-	free(config->serial);
+	free(config->gadget.name);
+	free(config->gadget.controller);
+	free(config->gadget.manufacturer);
+	free(config->gadget.product);
+	free(config->gadget.configuration);
+	free(config->gadget.serial);
 	free(config->storage_path);
 	free(config);
 	return NULL;

@@ -68,18 +68,18 @@ static void test_defaults(void **state)
 {
 	struct msd_config *config = must_read("");
 
-	assert_null(config->gadget);
-	assert_null(config->controller);
-	assert_null(config->serial);
+	assert_null(config->gadget.name);
+	assert_null(config->gadget.controller);
+	assert_null(config->gadget.serial);
 	assert_null(config->storage_path);
-	assert_int_equal(config->shape, MSD_SHAPE_FUNCTIONS);
-	assert_int_equal(config->n_drives, 1);
-	assert_int_equal(config->vendor_id, 0x1d6b);
-	assert_int_equal(config->product_id, 0x0104);
-	assert_true(config->drives[0].cdrom && !config->drives[0].rw);
-	assert_true(!config->drives[1].cdrom && config->drives[1].rw);
-	assert_true(config->drives[7].removable && config->drives[7].fua);
-	assert_int_equal(config->drives[0].uid, (uid_t)-1);
+	assert_int_equal(config->gadget.shape, MSD_SHAPE_FUNCTIONS);
+	assert_int_equal(config->gadget.n_drives, 1);
+	assert_int_equal(config->gadget.vendor_id, 0x1d6b);
+	assert_int_equal(config->gadget.product_id, 0x0104);
+	assert_true(config->gadget.drives[0].cdrom && !config->gadget.drives[0].rw);
+	assert_true(!config->gadget.drives[1].cdrom && config->gadget.drives[1].rw);
+	assert_true(config->gadget.drives[7].removable && config->gadget.drives[7].fua);
+	assert_int_equal(config->gadget.drives[0].uid, (uid_t)-1);
 	msd_config_free(config);
 }
 
@@ -107,28 +107,28 @@ static void test_values(void **state)
 		"storage { path = /srv//msd }\n"
 		"drives = 5\n");
 
-	assert_string_equal(config->gadget, "g0");
-	assert_string_equal(config->controller, "fe980000.usb");
-	assert_int_equal(config->shape, MSD_SHAPE_LUNS);
-	assert_int_equal(config->n_drives, 5);
-	assert_int_equal(config->max_power_ma, 100);
-	assert_int_equal(config->vendor_id, 0x0525);
-	assert_int_equal(config->product_id, 0xa4a5);
-	assert_int_equal(config->bcd_device, 1);
-	assert_int_equal(config->bcd_usb, 0x0210);
-	assert_string_equal(config->manufacturer, "A # ${B} '");
-	assert_string_equal(config->product, "Größe");
-	assert_string_equal(config->serial, "X1");
-	assert_string_equal(config->drives[1].product, "P \"Q");
-	assert_string_equal(config->drives[1].vendor, "V");
-	assert_string_equal(config->drives[1].revision, "1.00");
-	assert_true(config->drives[1].cdrom && !config->drives[1].rw && !config->drives[1].fua);
-	assert_true(!config->drives[2].cdrom && !config->drives[2].rw && !config->drives[2].removable);
-	assert_true(!config->drives[0].cdrom && config->drives[0].rw);
-	assert_int_equal(config->drives[7].uid, 0);
-	assert_int_equal(config->drives[2].gid, 0);
-	assert_int_equal(config->drives[3].gid, (gid_t)-1);
-	assert_string_equal(config->drives[2].product_cdrom, "abcdefghijklmnop");
+	assert_string_equal(config->gadget.name, "g0");
+	assert_string_equal(config->gadget.controller, "fe980000.usb");
+	assert_int_equal(config->gadget.shape, MSD_SHAPE_LUNS);
+	assert_int_equal(config->gadget.n_drives, 5);
+	assert_int_equal(config->gadget.max_power_ma, 100);
+	assert_int_equal(config->gadget.vendor_id, 0x0525);
+	assert_int_equal(config->gadget.product_id, 0xa4a5);
+	assert_int_equal(config->gadget.bcd_device, 1);
+	assert_int_equal(config->gadget.bcd_usb, 0x0210);
+	assert_string_equal(config->gadget.manufacturer, "A # ${B} '");
+	assert_string_equal(config->gadget.product, "Größe");
+	assert_string_equal(config->gadget.serial, "X1");
+	assert_string_equal(config->gadget.drives[1].product, "P \"Q");
+	assert_string_equal(config->gadget.drives[1].vendor, "V");
+	assert_string_equal(config->gadget.drives[1].revision, "1.00");
+	assert_true(config->gadget.drives[1].cdrom && !config->gadget.drives[1].rw && !config->gadget.drives[1].fua);
+	assert_true(!config->gadget.drives[2].cdrom && !config->gadget.drives[2].rw && !config->gadget.drives[2].removable);
+	assert_true(!config->gadget.drives[0].cdrom && config->gadget.drives[0].rw);
+	assert_int_equal(config->gadget.drives[7].uid, 0);
+	assert_int_equal(config->gadget.drives[2].gid, 0);
+	assert_int_equal(config->gadget.drives[3].gid, (gid_t)-1);
+	assert_string_equal(config->gadget.drives[2].product_cdrom, "abcdefghijklmnop");
 	assert_string_equal(config->storage_path, "/srv//msd");
 	msd_config_free(config);
 }
