@@ -5,21 +5,42 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/stat.h>
 
 #include "base/error.h"
+#include "gadget/find.h"
+
+/* A medium that is in a drive now. */
+struct msd_medium {
+	struct msd_drive_id drive;
+	bool writable;		/* the target host can write it */
+	char *file;		/* as the kernel has it, without its mark for an unlinked file */
+	struct stat st;		/* of it; st_ino is 0 when it has no name any more */
+};
+
+/*
+ * The media of all drives of all gadgets, empty drives left out. Gives an array of *ret_n
+ * (NULL for none), freed by msd_media_free. Returns 0 or -errno.
+ */
+int msd_media_read(struct msd_medium **ret, size_t *ret_n, struct msd_error *reterr);
+void msd_media_free(struct msd_medium *media, size_t n);
+
+/* Whether it is this file or block device, under whatever name. */
+bool msd_medium_is(const struct msd_medium *medium, const struct stat *st);
 
 enum msd_usage_kind {
 	MSD_USAGE_DRIVE,	/* it is the medium of a drive of a gadget */
 	MSD_USAGE_LOOP,		/* attached to a loop device */
 	MSD_USAGE_MOUNT,	/* it, a partition of it or its loop device is mounted */
 	MSD_USAGE_SWAP,		/* swap space */
-	MSD_USAGE_HOLDER,	/* device mapper or md is on it */
+	MSD_USAGE_HOLDER,	/* device mapper, md or another part of the kernel is on it */
 };
 
 struct msd_usage {
 	enum msd_usage_kind kind;
 	bool writable;		/* the user of it can write it */
 	char *who;		/* "drive 1 of gadget kvmd", "/dev/loop0", "/mnt" */
+	char *hint;		/* the command that ends it: "umount /mnt"; NULL if unknown */
 };
 
 /*

@@ -1,0 +1,461 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Who uses an image or a block device on this machine. */
+#include "storage/usage.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/sysmacros.h>
+
+#include "base/cleanup.h"
+#include "gadget/attr.h"
+
+/* A disk has some partitions, an image some loop devices with theirs; beyond that we refuse. */
+#define DEVICES_MAX 512
+
+/* What is looked for, and what is found. */
+struct search {
+	struct stat st;			/* of the image or device itself */
+	dev_t devices[DEVICES_MAX];	/* block devices that show its bytes */
+	size_t n_devices;
+	struct msd_usage *usage;
+	size_t n;
+};
+
+static bool same_file(const struct stat *a, const struct stat *b)
+{
+	if (S_ISBLK(a->st_mode) && S_ISBLK(b->st_mode))
+		return a->st_rdev == b->st_rdev;
+	return a->st_ino && a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
+
+bool msd_medium_is(const struct msd_medium *medium, const struct stat *st)
+{
+	return same_file(&medium->st, st);
+}
+
+/* Takes the kernel's mark of an unlinked file off. stat tells whether the name is right. */
+static void stat_backing(char *file, struct stat *ret)
+{
+	static const char suffix[] = " (deleted)";
+	size_t len = strlen(file);
+
+	if (stat(file, ret) == 0)
+		return;
+	/* what now has the name, if anything, is another file */
+	memset(ret, 0, sizeof(*ret));
+	if (len >= sizeof(suffix) && !strcmp(file + len - (sizeof(suffix) - 1), suffix))
+		file[len - (sizeof(suffix) - 1)] = '\0';
+}
+
+/* The medium of one drive, if it has one. Returns 1, 0 for none, or -errno. */
+static int read_medium(int dirfd, const struct msd_drive_id *id, struct msd_medium *ret,
+		       struct msd_error *err)
+{
+	char path[2 * NAME_MAX + 64], file[MSD_ATTR_BUFSIZE];
+	bool ro;
+	int len, rc;
+
+	len = snprintf(path, sizeof(path), "%s/functions/%s/lun.%u/file", id->gadget, id->function,
+		       id->lun);
+	rc = msd_attr_read(dirfd, path, file, sizeof(file), err);
+	if (rc < 0 || !file[0])
+		return rc == -ENOENT ? 0 : rc;
+	strcpy(path + len - strlen("file"), "ro");
+	rc = msd_attr_read_bool(dirfd, path, &ro, err);
+	if (rc < 0)
+		return rc == -ENOENT ? 0 : rc;
+	*ret = (struct msd_medium){ .drive = *id, .writable = !ro };
+	stat_backing(file, &ret->st);
+	ret->file = strdup(file);
+	return ret->file ? 1 : msd_fail_errno(err, ENOMEM, "%s", file);
+}
+
+int msd_media_read(struct msd_medium **ret, size_t *ret_n, struct msd_error *reterr)
+{
+	_cleanup_free_ struct msd_drive_id *drives = NULL;
+	_cleanup_close_ int dirfd = -1;
+	struct msd_medium *media;
+	size_t n_drives, n = 0;
+	int rc = msd_find_all(MSD_GADGETS_DIR, NULL, &drives, &n_drives, reterr);
+
+	*ret = NULL;
+	*ret_n = 0;
+	if (rc < 0 || !n_drives)
+		return rc;
+	dirfd = open(MSD_GADGETS_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	media = calloc(n_drives, sizeof(*media));
+	if (dirfd < 0 || !media) {
+		free(media);
+		return msd_fail_errno(reterr, media ? errno : ENOMEM, MSD_GADGETS_DIR);
+	}
+	for (size_t i = 0; rc >= 0 && i < n_drives; i++) {
+		rc = read_medium(dirfd, &drives[i], &media[n], reterr);
+		n += rc > 0;
+	}
+	if (rc < 0 || !n) {
+		msd_media_free(media, n);
+		return rc < 0 ? rc : 0;
+	}
+	*ret = media;
+	*ret_n = n;
+	return 0;
+}
+
+void msd_media_free(struct msd_medium *media, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		free(media[i].file);
+	free(media);
+}
+
+/* hint_command may be NULL. */
+static int add_usage(struct search *search, enum msd_usage_kind kind, bool writable,
+		     const char *who, const char *hint_command, const char *hint_operand,
+		     struct msd_error *err)
+{
+	struct msd_usage *usage = realloc(search->usage, (search->n + 1) * sizeof(*usage)), *new;
+
+	if (!usage)
+		return msd_fail_errno(err, ENOMEM, "%s", who);
+	search->usage = usage;
+	new = &usage[search->n];
+	*new = (struct msd_usage){ .kind = kind, .writable = writable, .who = strdup(who) };
+	if (!new->who)
+		return msd_fail_errno(err, ENOMEM, "%s", who);
+	search->n++;
+	if (hint_command && asprintf(&new->hint, "%s %s", hint_command, hint_operand) < 0) {
+		new->hint = NULL;
+		return msd_fail_errno(err, ENOMEM, "%s", who);
+	}
+	return 0;
+}
+
+static bool has_device(const struct search *search, dev_t dev)
+{
+	for (size_t i = 0; i < search->n_devices; i++)
+		if (search->devices[i] == dev)
+			return true;
+	return false;
+}
+
+static int add_device(struct search *search, dev_t dev, struct msd_error *err)
+{
+	if (has_device(search, dev))
+		return 0;
+	if (search->n_devices == DEVICES_MAX)
+		return msd_fail_errno(err, E2BIG, "devices on the image");
+	search->devices[search->n_devices++] = dev;
+	return 0;
+}
+
+static bool read_dev(int dirfd, const char *path, dev_t *ret)
+{
+	unsigned major, minor;
+	char text[32];
+
+	if (msd_attr_read(dirfd, path, text, sizeof(text), NULL) < 0 ||
+	    sscanf(text, "%u:%u", &major, &minor) != 2)
+		return false;
+	*ret = makedev(major, minor);
+	return true;
+}
+
+/* The device whose sysfs directory is open, and its partitions. Takes fd. */
+static int add_disk(struct search *search, int fd, struct msd_error *err)
+{
+	_cleanup_closedir_ DIR *dir = fdopendir(fd);
+	struct dirent *entry;
+	dev_t dev;
+	int rc = 0;
+
+	if (!dir) {
+		close(fd);
+		return msd_fail_errno(err, ENOMEM, "/sys");
+	}
+	if (read_dev(fd, "dev", &dev))
+		rc = add_device(search, dev, err);
+	while (rc == 0 && (entry = readdir(dir))) {
+		char path[NAME_MAX + 16];
+
+		/* every partition is a directory with a file of that name */
+		snprintf(path, sizeof(path), "%s/partition", entry->d_name);
+		if (entry->d_type != DT_DIR || entry->d_name[0] == '.' ||
+		    faccessat(fd, path, F_OK, 0) < 0)
+			continue;
+		snprintf(path, sizeof(path), "%s/dev", entry->d_name);
+		if (read_dev(fd, path, &dev))
+			rc = add_device(search, dev, err);
+	}
+	return rc;
+}
+
+static int find_drives(struct search *search, struct msd_error *err)
+{
+	struct msd_medium *media;
+	size_t n;
+	int rc = msd_media_read(&media, &n, err);
+
+	for (size_t i = 0; rc == 0 && i < n; i++) {
+		char who[3 * NAME_MAX], options[3 * NAME_MAX];
+
+		if (!msd_medium_is(&media[i], &search->st))
+			continue;
+		strcat(msd_drive_id_options(&media[i].drive, options, sizeof(options) - 16),
+		       " --eject");
+		rc = add_usage(search, MSD_USAGE_DRIVE, media[i].writable,
+			       msd_drive_id_format(&media[i].drive, who, sizeof(who)), "otgmsd",
+			       options, err);
+	}
+	msd_media_free(media, n);
+	return rc;
+}
+
+/* Loop devices on the image; they and their partitions become devices to look for. */
+static int find_loops(struct search *search, struct msd_error *err)
+{
+	_cleanup_closedir_ DIR *dir = opendir("/sys/block");
+	struct dirent *entry;
+	int rc = 0;
+
+	if (!dir)
+		return errno == ENOENT ? 0 : msd_fail_errno(err, errno, "/sys/block");
+	while (rc == 0 && (entry = readdir(dir))) {
+		char path[NAME_MAX + 32], file[MSD_ATTR_BUFSIZE];
+		struct stat st;
+		bool ro = false;
+		int fd;
+
+		if (strncmp(entry->d_name, "loop", 4))
+			continue;
+		snprintf(path, sizeof(path), "%s/loop/backing_file", entry->d_name);
+		if (msd_attr_read(dirfd(dir), path, file, sizeof(file), NULL) < 0)
+			continue;
+		stat_backing(file, &st);
+		if (!same_file(&st, &search->st))
+			continue;
+		snprintf(path, sizeof(path), "%s/ro", entry->d_name);
+		msd_attr_read_bool(dirfd(dir), path, &ro, NULL);
+		fd = openat(dirfd(dir), entry->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (fd >= 0)
+			rc = add_disk(search, fd, err);
+		snprintf(path, sizeof(path), "/dev/%s", entry->d_name);
+		if (rc == 0)
+			rc = add_usage(search, MSD_USAGE_LOOP, !ro, path, "losetup -d", path, err);
+	}
+	return rc;
+}
+
+/* \ooo of /proc files, in place. */
+static char *unescape(char *text)
+{
+	char *out = text;
+
+	for (const char *p = text; *p; out++) {
+		if (p[0] == '\\' && p[1] >= '0' && p[1] <= '3' && p[2] && p[3]) {
+			*out = (char)((p[1] - '0') << 6 | (p[2] - '0') << 3 | (p[3] - '0'));
+			p += 4;
+		} else {
+			*out = *p++;
+		}
+	}
+	*out = '\0';
+	return text;
+}
+
+/* Whether a mount or swap area named source is on what is looked for. */
+static bool is_source(const struct search *search, const char *source)
+{
+	struct stat st;
+
+	if (source[0] != '/' || stat(source, &st) < 0)
+		return false;
+	return same_file(&st, &search->st) || (S_ISBLK(st.st_mode) && has_device(search, st.st_rdev));
+}
+
+/* One line of mountinfo, proc(5). Returns 0 or -errno. */
+static int check_mount(struct search *search, char *line, struct msd_error *err)
+{
+	unsigned major, minor;
+	char *field[6], *source, *super, *save = NULL, *rest = strstr(line, " - ");
+
+	if (!rest)
+		return 0;
+	*rest = '\0';
+	for (size_t i = 0; i < 6; i++) {
+		field[i] = strtok_r(i ? NULL : line, " ", &save);
+		if (!field[i])
+			return 0;
+	}
+	if (!strtok_r(rest + 3, " ", &save) || !(source = strtok_r(NULL, " ", &save)) ||
+	    !(super = strtok_r(NULL, " \n", &save)) ||
+	    sscanf(field[2], "%u:%u", &major, &minor) != 2)
+		return 0;
+	if (!has_device(search, makedev(major, minor)) && !is_source(search, unescape(source)))
+		return 0;
+	unescape(field[4]);
+	return add_usage(search, MSD_USAGE_MOUNT, !strncmp(super, "rw", 2), field[4], "umount",
+			 field[4], err);
+}
+
+static int check_swap(struct search *search, char *line, struct msd_error *err)
+{
+	line[strcspn(line, " \t")] = '\0';
+	if (!is_source(search, unescape(line)))
+		return 0;
+	return add_usage(search, MSD_USAGE_SWAP, true, "swap", "swapoff", line, err);
+}
+
+static int each_line(const char *path, struct search *search,
+		     int (*check)(struct search *, char *, struct msd_error *),
+		     struct msd_error *err)
+{
+	_cleanup_fclose_ FILE *f = fopen(path, "re");
+	_cleanup_free_ char *line = NULL;
+	size_t size = 0;
+	int rc = 0;
+
+	/* a kernel without swap has no such file */
+	if (!f)
+		return errno == ENOENT ? 0 : msd_fail_errno(err, errno, "%s", path);
+	while (rc == 0 && getline(&line, &size, f) > 0)
+		rc = check(search, line, err);
+	return rc;
+}
+
+/* What the kernel has stacked on the devices: device mapper, md, bcache. */
+static int find_holders(struct search *search, struct msd_error *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < search->n_devices; i++) {
+		_cleanup_closedir_ DIR *dir = NULL;
+		struct dirent *entry;
+		char path[64];
+
+		snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/holders",
+			 major(search->devices[i]), minor(search->devices[i]));
+		dir = opendir(path);
+		while (rc == 0 && dir && (entry = readdir(dir))) {
+			char who[NAME_MAX + 8];
+
+			if (entry->d_name[0] == '.')
+				continue;
+			snprintf(who, sizeof(who), "/dev/%s", entry->d_name);
+			rc = add_usage(search, MSD_USAGE_HOLDER, true, who, NULL, NULL, err);
+		}
+	}
+	return rc;
+}
+
+/*
+ * The kernel's own word on a block device: an exclusive open fails when it or a partition of
+ * it is claimed, which finds what leaves no trace above (btrfs over several disks, zfs).
+ */
+static int find_claim(struct search *search, const char *path, struct msd_error *err)
+{
+	_cleanup_close_ int fd = -1;
+
+	if (!S_ISBLK(search->st.st_mode) || search->n)
+		return 0;
+	fd = open(path, O_RDONLY | O_EXCL | O_NONBLOCK | O_CLOEXEC);
+	if (fd >= 0 || errno != EBUSY)
+		return 0;
+	return add_usage(search, MSD_USAGE_HOLDER, true, "the kernel", NULL, NULL, err);
+}
+
+static int search_all(struct search *search, const char *path, struct msd_error *err)
+{
+	char sys[64];
+	int fd, rc = 0;
+
+	if (S_ISBLK(search->st.st_mode)) {
+		snprintf(sys, sizeof(sys), "/sys/dev/block/%u:%u", major(search->st.st_rdev),
+			 minor(search->st.st_rdev));
+		rc = add_device(search, search->st.st_rdev, err);
+		fd = open(sys, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (rc == 0 && fd >= 0)
+			rc = add_disk(search, fd, err);
+	}
+	if (rc == 0)
+		rc = find_drives(search, err);
+	if (rc == 0)
+		rc = find_loops(search, err);
+	if (rc == 0)
+		rc = each_line("/proc/self/mountinfo", search, check_mount, err);
+	if (rc == 0)
+		rc = each_line("/proc/swaps", search, check_swap, err);
+	if (rc == 0)
+		rc = find_holders(search, err);
+	return rc == 0 ? find_claim(search, path, err) : rc;
+}
+
+int msd_usage_read(const char *path, struct msd_usage **ret, size_t *ret_n,
+		   struct msd_error *reterr)
+{
+	struct search search = { 0 };
+	int rc;
+
+	if (stat(path, &search.st) < 0)
+		return msd_fail_errno(reterr, errno, "%s", path);
+	rc = search_all(&search, path, reterr);
+	if (rc < 0) {
+		msd_usage_free(search.usage, search.n);
+		return rc;
+	}
+	*ret = search.usage;
+	*ret_n = search.n;
+	return 0;
+}
+
+void msd_usage_free(struct msd_usage *usage, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		free(usage[i].who);
+		free(usage[i].hint);
+	}
+	free(usage);
+}
+
+/* The one to name: a mount before the loop device under it. */
+static const struct msd_usage *choose(const struct msd_usage *usage, size_t n, bool for_writing)
+{
+	const struct msd_usage *found = NULL;
+
+	for (size_t i = 0; i < n; i++)
+		if ((for_writing || usage[i].writable) &&
+		    (!found || found->kind == MSD_USAGE_LOOP))
+			found = &usage[i];
+	return found;
+}
+
+int msd_usage_check(const char *path, bool for_writing, struct msd_error *reterr)
+{
+	static const char *const how[] = {
+		[MSD_USAGE_DRIVE] = "in",
+		[MSD_USAGE_LOOP] = "attached to",
+		[MSD_USAGE_MOUNT] = "mounted on",
+		[MSD_USAGE_SWAP] = "used as",
+		[MSD_USAGE_HOLDER] = "used by",
+	};
+	const struct msd_usage *found;
+	struct msd_usage *usage;
+	size_t n;
+	int rc = msd_usage_read(path, &usage, &n, reterr);
+
+	if (rc < 0)
+		return rc;
+	found = choose(usage, n, for_writing);
+	if (found) {
+		rc = msd_fail(reterr, MSD_E_BUSY, "%s: is %s %s%s", path, how[found->kind],
+			      found->who, found->writable && !for_writing ?
+					      ", which can write it meanwhile" : "");
+		if (found->hint)
+			msd_hint(reterr, "%s", found->hint);
+	}
+	msd_usage_free(usage, n);
+	return rc;
+}
