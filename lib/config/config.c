@@ -1,0 +1,423 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The configuration: the keys, and what their values may be. */
+#include "config/config.h"
+
+#include <confuse.h>
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/cleanup.h"
+#include "base/parse.h"
+#include "text-priv.h"
+
+/* The kernel's USB_MAX_STRING_LEN. */
+#define STRING_MAX 126
+
+/* libconfuse's callbacks have no argument for their caller; set while it parses. */
+static _Thread_local struct {
+	const char *path;
+	struct msd_error *err;
+	bool failed;		/* the first message is the one that counts */
+} parsing;
+
+static void fail_at(cfg_t *cfg, const char *fmt, va_list ap)
+{
+	char text[512];
+
+	if (parsing.failed)
+		return;
+	parsing.failed = true;
+	vsnprintf(text, sizeof(text), fmt, ap);
+	msd_fail(parsing.err, MSD_E_CONFIG, "%s:%d: %s", parsing.path, cfg->line, text);
+}
+
+/* What libconfuse itself finds wrong. */
+static void on_error(cfg_t *cfg, const char *fmt, va_list ap)
+{
+	char known[512] = "";
+
+	/* which is not a key at all, and the user needs those that are */
+	if (!parsing.failed && !strncmp(fmt, "no such option", 14)) {
+		for (cfg_opt_t *opt = cfg->opts; opt->name; opt++)
+			snprintf(known + strlen(known), sizeof(known) - strlen(known), "%s%s",
+				 known[0] ? ", " : "", opt->name);
+		fail_at(cfg, fmt, ap);
+		msd_hint(parsing.err, "here may stand: %s; see otgmsd.conf(5)", known);
+		return;
+	}
+	fail_at(cfg, fmt, ap);
+}
+
+static int expected(cfg_t *cfg, const cfg_opt_t *opt, const char *value, const char *what)
+{
+	cfg_error(cfg, "%s: '%s' is not %s", opt->name, value, what);
+	return -1;
+}
+
+static int parse_yes_no(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
+{
+	bool yes;
+
+	if (msd_parse_bool(value, &yes) < 0)
+		return expected(cfg, opt, value, "yes or no");
+	*(long *)result = yes;
+	return 0;
+}
+
+static int parse_range(cfg_t *cfg, cfg_opt_t *opt, const char *value, unsigned min, unsigned max,
+		       void *result)
+{
+	char what[48];
+	uint64_t n;
+
+	if (msd_parse_number(value, max, &n) < 0 || n < min) {
+		snprintf(what, sizeof(what), "a number from %u to %u", min, max);
+		return expected(cfg, opt, value, what);
+	}
+	*(long *)result = (long)n;
+	return 0;
+}
+
+static int parse_drives(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
+{
+	return parse_range(cfg, opt, value, 1, MSD_DRIVES_MAX, result);
+}
+
+/* 900 mA is what USB 3 has to give. */
+static int parse_power(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
+{
+	return parse_range(cfg, opt, value, 0, 900, result);
+}
+
+/* Always hexadecimal, as vendors write them: "0104" must not be 104 nor octal. */
+static int parse_id(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
+{
+	size_t digits;
+
+	if (strncasecmp(value, "0x", 2))
+		return expected(cfg, opt, value, "a number from 0x0000 to 0xffff");
+	digits = strspn(value + 2, "0123456789abcdefABCDEF");
+	if (digits == 0 || digits > 4 || value[2 + digits])
+		return expected(cfg, opt, value, "a number from 0x0000 to 0xffff");
+	*(long *)result = strtol(value, NULL, 16);
+	return 0;
+}
+
+static int parse_shape(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
+{
+	if (!strcmp(value, "functions"))
+		*(long *)result = MSD_SHAPE_FUNCTIONS;
+	else if (!strcmp(value, "luns"))
+		*(long *)result = MSD_SHAPE_LUNS;
+	else
+		return expected(cfg, opt, value, "'functions' or 'luns'");
+	return 0;
+}
+
+static int parse_user(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
+{
+	const struct passwd *user = getpwnam(value);
+
+	if (!user)
+		return expected(cfg, opt, value, "a user of this machine");
+	*(long *)result = (long)user->pw_uid;
+	return 0;
+}
+
+static int parse_group(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
+{
+	const struct group *group = getgrnam(value);
+
+	if (!group)
+		return expected(cfg, opt, value, "a group of this machine");
+	*(long *)result = (long)group->gr_gid;
+	return 0;
+}
+
+static int parse_name(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
+{
+	if (!*value || *value == '.' || strlen(value) > 64 || strpbrk(value, "/ \t\n"))
+		return expected(cfg, opt, value, "a name: up to 64 characters, no '/', no blank, no dot first");
+	*(const char **)result = value;
+	return 0;
+}
+
+static int parse_path(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
+{
+	if (*value != '/' || strlen(value) >= PATH_MAX || strchr(value, '\n'))
+		return expected(cfg, opt, value, "an absolute path");
+	*(const char **)result = value;
+	return 0;
+}
+
+static int parse_text(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
+{
+	for (const char *p = value; *p; p++)
+		if ((unsigned char)*p < ' ')
+			return expected(cfg, opt, value, "one line without control characters");
+	if (!*value || strlen(value) > STRING_MAX)
+		return expected(cfg, opt, value, "a text of 1 to 126 bytes");
+	*(const char **)result = value;
+	return 0;
+}
+
+/* SPC-4, 6.4.2: fields of 8, 16 and 4 characters from 0x20 to 0x7e. */
+static int parse_inquiry(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
+{
+	size_t max = !strcmp(opt->name, "vendor") ? 8 : !strcmp(opt->name, "revision") ? 4 : 16;
+	char what[64];
+
+	snprintf(what, sizeof(what), "a text of at most %zu printable ASCII characters", max);
+	if (strlen(value) > max)
+		return expected(cfg, opt, value, what);
+	for (const char *p = value; *p; p++)
+		if (*p < ' ' || *p > '~')
+			return expected(cfg, opt, value, what);
+	*(const char **)result = value;
+	return 0;
+}
+
+#define NUMBER(name, parse) CFG_INT_CB(name, 0, CFGF_NODEFAULT, parse)
+#define TEXT(name, parse) CFG_STR_CB(name, NULL, CFGF_NODEFAULT, parse)
+
+#define DRIVE_KEYS                          \
+	NUMBER("cdrom", parse_yes_no),      \
+	NUMBER("rw", parse_yes_no),         \
+	NUMBER("removable", parse_yes_no),  \
+	NUMBER("fua", parse_yes_no),        \
+	TEXT("vendor", parse_inquiry),      \
+	TEXT("product", parse_inquiry),     \
+	TEXT("product_cdrom", parse_inquiry), \
+	TEXT("revision", parse_inquiry),    \
+	NUMBER("user", parse_user),         \
+	NUMBER("group", parse_group),       \
+	CFG_END()
+
+/* Leaves *to as it is when the key is not there. */
+#define GET_NUMBER(cfg, key, to)                                      \
+	do {                                                          \
+		if (cfg_size(cfg, key))                               \
+			*(to) = (__typeof__(*(to)))cfg_getint(cfg, key); \
+	} while (0)
+
+static int get_text(cfg_t *cfg, const char *key, char **to)
+{
+	char *copy;
+
+	if (!cfg_size(cfg, key))
+		return 0;
+	copy = strdup(cfg_getstr(cfg, key));
+	if (!copy)
+		return -ENOMEM;
+	free(*to);
+	*to = copy;
+	return 0;
+}
+
+static void get_field(cfg_t *cfg, const char *key, char *to, size_t len)
+{
+	if (cfg_size(cfg, key))
+		snprintf(to, len, "%s", cfg_getstr(cfg, key));
+}
+
+/* A CD is never writable; what only one of the two says decides the other. */
+static int get_type(cfg_t *cfg, struct msd_drive_spec *drive)
+{
+	bool cdrom_given = cfg_size(cfg, "cdrom"), rw_given = cfg_size(cfg, "rw");
+
+	GET_NUMBER(cfg, "cdrom", &drive->cdrom);
+	GET_NUMBER(cfg, "rw", &drive->rw);
+	if (!drive->cdrom || !drive->rw) {
+		if (cdrom_given && !rw_given)
+			drive->rw = !drive->cdrom;
+		return 0;
+	}
+	if (cdrom_given && rw_given) {
+		cfg_error(cfg, "cdrom and rw: a CD is never writable, so one of the two must be no");
+		return -MSD_E_CONFIG;
+	}
+	if (rw_given)
+		drive->cdrom = false;
+	else
+		drive->rw = false;
+	return 0;
+}
+
+static int get_drive(cfg_t *cfg, struct msd_drive_spec *drive)
+{
+	GET_NUMBER(cfg, "removable", &drive->removable);
+	GET_NUMBER(cfg, "fua", &drive->fua);
+	GET_NUMBER(cfg, "user", &drive->uid);
+	GET_NUMBER(cfg, "group", &drive->gid);
+	get_field(cfg, "vendor", drive->vendor, sizeof(drive->vendor));
+	get_field(cfg, "product", drive->product, sizeof(drive->product));
+	get_field(cfg, "product_cdrom", drive->product_cdrom, sizeof(drive->product_cdrom));
+	get_field(cfg, "revision", drive->revision, sizeof(drive->revision));
+	return get_type(cfg, drive);
+}
+
+static int get_drives(cfg_t *cfg, struct msd_config *config)
+{
+	int rc;
+
+	GET_NUMBER(cfg, "drives", &config->gadget.n_drives);
+	for (unsigned i = 0; i < MSD_DRIVES_MAX; i++) {
+		rc = get_drive(cfg_getsec(cfg, "defaults"), &config->gadget.drives[i]);
+		if (rc < 0)
+			return rc;
+	}
+	for (unsigned i = 0; i < cfg_size(cfg, "drive"); i++) {
+		cfg_t *section = cfg_getnsec(cfg, "drive", i);
+		uint64_t n;
+
+		if (msd_parse_number(cfg_title(section), MSD_DRIVES_MAX - 1, &n) < 0) {
+			cfg_error(section, "drive: '%s' is not a number from 0 to %d",
+				  cfg_title(section), MSD_DRIVES_MAX - 1);
+			return -MSD_E_CONFIG;
+		}
+		rc = get_drive(section, &config->gadget.drives[n]);
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
+static int get_all(cfg_t *cfg, struct msd_config *config)
+{
+	cfg_t *ids = cfg_getsec(cfg, "ids"), *strings = cfg_getsec(cfg, "strings");
+
+	GET_NUMBER(cfg, "shape", &config->gadget.shape);
+	GET_NUMBER(cfg, "max_power", &config->gadget.max_power_ma);
+	GET_NUMBER(ids, "vendor", &config->gadget.vendor_id);
+	GET_NUMBER(ids, "product", &config->gadget.product_id);
+	GET_NUMBER(ids, "device", &config->gadget.bcd_device);
+	GET_NUMBER(ids, "usb", &config->gadget.bcd_usb);
+	if (get_text(cfg, "gadget", &config->gadget.name) < 0 ||
+	    get_text(cfg, "controller", &config->gadget.controller) < 0 ||
+	    get_text(strings, "manufacturer", &config->gadget.manufacturer) < 0 ||
+	    get_text(strings, "product", &config->gadget.product) < 0 ||
+	    get_text(strings, "serial", &config->gadget.serial) < 0 ||
+	    get_text(strings, "configuration", &config->gadget.configuration) < 0 ||
+	    get_text(cfg_getsec(cfg, "storage"), "path", &config->storage_path) < 0)
+		return -ENOMEM;
+	return get_drives(cfg, config);
+}
+
+static int parse(const char *path, char *text, struct msd_config *config, struct msd_error *err)
+{
+	cfg_opt_t ids[] = {
+		NUMBER("vendor", parse_id), NUMBER("product", parse_id),
+		NUMBER("device", parse_id), NUMBER("usb", parse_id), CFG_END()
+	};
+	cfg_opt_t strings[] = {
+		TEXT("manufacturer", parse_text), TEXT("product", parse_text),
+		TEXT("serial", parse_text), TEXT("configuration", parse_text), CFG_END()
+	};
+	cfg_opt_t storage[] = { TEXT("path", parse_path), CFG_END() };
+	cfg_opt_t drive[] = { DRIVE_KEYS }, defaults[] = { DRIVE_KEYS };
+	cfg_opt_t keys[] = {
+		TEXT("gadget", parse_name),
+		TEXT("controller", parse_name),
+		NUMBER("shape", parse_shape),
+		NUMBER("drives", parse_drives),
+		NUMBER("max_power", parse_power),
+		CFG_SEC("ids", ids, CFGF_NONE),
+		CFG_SEC("strings", strings, CFGF_NONE),
+		CFG_SEC("defaults", defaults, CFGF_NONE),
+		CFG_SEC("drive", drive, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
+		CFG_SEC("storage", storage, CFGF_NONE),
+		CFG_END()
+	};
+	_cleanup_fclose_ FILE *file = fmemopen(text, strlen(text), "r");
+	cfg_t *cfg = cfg_init(keys, CFGF_NONE);
+	int rc = -ENOMEM;
+
+	if (!file || !cfg)
+		goto out;
+	cfg_set_error_function(cfg, on_error);
+	parsing.path = path;
+	parsing.err = err;
+	parsing.failed = false;
+	rc = cfg_parse_fp(cfg, file) == CFG_SUCCESS ? get_all(cfg, config) : -MSD_E_CONFIG;
+	if (rc == -MSD_E_CONFIG && !parsing.failed)
+		rc = msd_fail(err, MSD_E_CONFIG, "%s:%d: cannot be read from here on", path, cfg->line);
+out:
+	if (cfg)
+		cfg_free(cfg);
+	return rc == -ENOMEM ? msd_fail_errno(err, ENOMEM, "%s", path) : rc;
+}
+
+/* Drive 0 is the CD that one boots from, the others take files, as on PiKVM. */
+static int set_defaults(struct msd_gadget_spec *gadget)
+{
+	gadget->vendor_id = 0x1d6b;	/* the Linux Foundation's Multifunction Composite Gadget */
+	gadget->product_id = 0x0104;
+	gadget->bcd_device = 0x0100;
+	gadget->bcd_usb = 0x0200;
+	gadget->max_power_ma = 250;
+	gadget->n_drives = 1;
+	for (unsigned i = 0; i < MSD_DRIVES_MAX; i++)
+		gadget->drives[i] = (struct msd_drive_spec){
+			.cdrom = i == 0, .rw = i != 0, .removable = true, .fua = true,
+			.vendor = "otgmsd", .product = "Flash Drive",
+			.product_cdrom = "Optical Drive", .revision = "1.00",
+			.uid = (uid_t)-1, .gid = (gid_t)-1,
+		};
+	gadget->manufacturer = strdup("otgmsd");
+	gadget->product = strdup("USB Drive");
+	gadget->configuration = strdup("Mass Storage");
+	return gadget->manufacturer && gadget->product && gadget->configuration ? 0 : -ENOMEM;
+}
+
+int msd_config_read(const char *path, struct msd_config **ret, struct msd_error *reterr)
+{
+	_cleanup_(msd_config_freep) struct msd_config *config = calloc(1, sizeof(*config));
+	const char *file = path ? path : MSD_CONFIG_PATH;
+	_cleanup_free_ char *text = NULL;
+	int rc;
+
+	if (!config || set_defaults(&config->gadget) < 0)
+		return msd_fail_errno(reterr, ENOMEM, "%s", file);
+	rc = msd_config_text_read(file, &text, reterr);
+	if (rc < 0 && rc != -ENOENT)
+		return rc;
+	if (rc == -ENOENT && path)
+		return -MSD_E_CONFIG;
+	if (rc == 0) {
+		rc = msd_config_text_clean(file, text, reterr);
+		if (rc < 0)
+			return rc;
+		/* fmemopen makes nothing of nothing */
+		rc = *text ? parse(file, text, config, reterr) : 0;
+		if (rc < 0)
+			return rc;
+	}
+	*ret = msd_steal(config);
+	return 0;
+}
+
+struct msd_config *msd_config_free(struct msd_config *config)
+{
+	if (!config)
+		return NULL;
+	free(config->gadget.name);
+	free(config->gadget.controller);
+	free(config->gadget.manufacturer);
+	free(config->gadget.product);
+	free(config->gadget.configuration);
+	free(config->gadget.serial);
+	free(config->storage_path);
+	free(config);
+	return NULL;
+}
+
+void msd_config_freep(struct msd_config **config)
+{
+	msd_config_free(*config);
+}
