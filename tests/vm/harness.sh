@@ -12,14 +12,14 @@ if [ "$STAGE" = 2 ]; then
 fi
 
 is "no gadget at the start" "$(ls "$gadgets")" ""
-is "no drive at the start" "$(host_drives)" ""
+ok "no drive at the start" wait_drives 0
 ok "a gadget by hand" pikvm_gadget 2
 ok "the host sees its two drives" wait_drives 2
 make_image flash.img 3M
 lun=$gadgets/kvmd/functions/mass_storage.usb1/lun.0
 put "$PWD/flash.img" "$lun"/file
 ok "the host sees the medium" wait_medium 1 3145728
-is "the other drive is empty" "$(host_size 0)" 0
+ok "the other drive is empty" wait_medium 0 0
 is "the host reads the image's bytes" "$(host_sha256 1)" "$(sha256 flash.img)"
 ok "the host formats it" host_format 1
 mkdir host
