@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +11,7 @@
 #include <time.h>
 
 #include "base/cleanup.h"
+#include "gadget/threads.h"
 
 #define DELETED_SUFFIX " (deleted)"
 
@@ -114,13 +114,14 @@ int msd_lun_read_options(struct msd_lun *lun, struct msd_lun_options *ret,
 }
 
 unsigned msd_lun_plan(const struct msd_lun_state *from, const struct msd_lun_state *to,
-		      struct msd_lun_step steps[MSD_LUN_STEPS_MAX])
+		      enum msd_eject eject, struct msd_lun_step steps[MSD_LUN_STEPS_MAX])
 {
 	bool same_file = !from->deleted && !strcmp(from->file, to->file);
 	bool ro_known = true, ro = from->ro;
 	unsigned n = 0;
 
-	if (same_file && from->cdrom == to->cdrom && from->ro == to->ro)
+	if ((eject == MSD_EJECT_PLAIN || !from->file[0]) && same_file &&
+	    from->cdrom == to->cdrom && from->ro == to->ro)
 		return 0;
 	if (from->file[0]) {
 		steps[n++] = (struct msd_lun_step){ "file", "" };
@@ -241,7 +242,7 @@ static void put_back(struct msd_lun *lun, const struct msd_lun_state *from,
 	if (rc == 0 && now.file[0] && strcmp(now.file, from->file) && strcmp(now.file, to->file))
 		rc = msd_fail(&why, EBUSY, "%s is in now", now.file);
 	if (rc == 0) {
-		n = msd_lun_plan(&now, from, steps);
+		n = msd_lun_plan(&now, from, MSD_EJECT_PLAIN, steps);
 		/* what goes out here is the new medium, which nobody was promised yet */
 		rc = run_steps(lun, steps, n, from, MSD_EJECT_FORCE, log, &why);
 	}
@@ -261,7 +262,7 @@ int msd_lun_change(struct msd_lun *lun, const struct msd_lun_state *from,
 {
 	struct msd_lun_step steps[MSD_LUN_STEPS_MAX];
 	struct msd_error err = { 0 };
-	unsigned n = msd_lun_plan(from, to, steps);
+	unsigned n = msd_lun_plan(from, to, eject, steps);
 	int rc = run_steps(lun, steps, n, to, eject, log, &err);
 
 	if (rc == 0)
@@ -310,7 +311,7 @@ int msd_lun_eject(struct msd_lun *lun, enum msd_eject how, const struct msd_log 
 	if (rc != -MSD_E_LOCKED)
 		return rc;
 	msd_log(log, MSD_LOG_STEP, "SIGUSR1 to the kernel's file-storage threads");
-	rc = msd_lun_unlock_all(reterr);
+	rc = msd_threads_unlock(reterr);
 	if (rc < 0)
 		return rc;
 	for (int i = 0; i < UNLOCK_TRIES; i++) {
@@ -320,45 +321,4 @@ int msd_lun_eject(struct msd_lun *lun, enum msd_eject how, const struct msd_log 
 		nanosleep(&nap, NULL);
 	}
 	return rc;
-}
-
-/* Whether /proc/PID is a kernel thread that serves a mass-storage function. */
-static bool is_storage_thread(int proc_fd, const char *pid)
-{
-	_cleanup_close_ int fd = -1;
-	char path[NAME_MAX + 8], stat_line[128], *rest;
-	int ppid;
-	ssize_t n;
-
-	snprintf(path, sizeof(path), "%s/stat", pid);
-	fd = openat(proc_fd, path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return false;
-	n = read(fd, stat_line, sizeof(stat_line) - 1);
-	if (n <= 0)
-		return false;
-	stat_line[n] = '\0';
-	rest = strstr(stat_line, " (file-storage) ");
-	/* a program may take the name, but only kthreadd's children have 2 for a parent */
-	return rest && sscanf(rest, " (file-storage) %*c %d", &ppid) == 1 && ppid == 2;
-}
-
-int msd_lun_unlock_all(struct msd_error *reterr)
-{
-	_cleanup_closedir_ DIR *proc = opendir("/proc");
-	struct dirent *entry;
-	int n = 0;
-
-	if (!proc)
-		return msd_fail_errno(reterr, errno, "/proc");
-	while ((entry = readdir(proc))) {
-		int pid = atoi(entry->d_name);
-
-		if (pid <= 0 || !is_storage_thread(dirfd(proc), entry->d_name))
-			continue;
-		if (kill(pid, SIGUSR1) < 0)
-			return msd_fail_errno(reterr, errno, "unlocking: kernel thread %d", pid);
-		n++;
-	}
-	return n;
 }

@@ -64,11 +64,12 @@ int msd_lun_read_options(struct msd_lun *lun, struct msd_lun_options *ret,
 
 /*
  * The writes that lead from one state to the other, in the only order that the kernel takes:
- * old medium out, cdrom, ro, new medium in. Pure; values point into to. Returns how many, 0
- * when from is to already.
+ * old medium out, cdrom, ro, new medium in. MSD_EJECT_FORCE takes the medium out and in again
+ * even when nothing else changes. Pure; values point into to. Returns how many, 0 when from is
+ * to already.
  */
 unsigned msd_lun_plan(const struct msd_lun_state *from, const struct msd_lun_state *to,
-		      struct msd_lun_step steps[MSD_LUN_STEPS_MAX]);
+		      enum msd_eject eject, struct msd_lun_step steps[MSD_LUN_STEPS_MAX]);
 
 /*
  * Brings the drive into the state to and reads it back; each write is a step in log. When
@@ -94,12 +95,6 @@ int msd_lun_change(struct msd_lun *lun, const struct msd_lun_state *from,
  */
 int msd_lun_eject(struct msd_lun *lun, enum msd_eject how, const struct msd_log *log,
 		  struct msd_error *reterr);
-
-/*
- * Takes away the locks that hosts hold on media: SIGUSR1 to each kernel thread file-storage.
- * Returns how many threads there are, or -errno.
- */
-int msd_lun_unlock_all(struct msd_error *reterr);
 
 /* Whether the kernel has forced_eject (6.0 and later). */
 bool msd_lun_has_forced_eject(const struct msd_lun *lun);

@@ -19,6 +19,7 @@
 /* What is looked for, and what is found. */
 struct search {
 	struct stat st;			/* of the image or device itself */
+	bool drives;			/* look into drives too */
 	dev_t devices[DEVICES_MAX];	/* block devices that show its bytes */
 	size_t n_devices;
 	struct msd_usage *usage;
@@ -380,7 +381,7 @@ static int search_all(struct search *search, const char *path, struct msd_error 
 		if (rc == 0 && fd >= 0)
 			rc = add_disk(search, fd, err);
 	}
-	if (rc == 0)
+	if (rc == 0 && search->drives)
 		rc = find_drives(search, err);
 	if (rc == 0)
 		rc = find_loops(search, err);
@@ -393,15 +394,15 @@ static int search_all(struct search *search, const char *path, struct msd_error 
 	return rc == 0 ? find_claim(search, path, err) : rc;
 }
 
-int msd_usage_read(const char *path, struct msd_usage **ret, size_t *ret_n,
-		   struct msd_error *reterr)
+static int read_usage(const char *path, bool drives, struct msd_usage **ret, size_t *ret_n,
+		      struct msd_error *err)
 {
-	struct search search = { 0 };
+	struct search search = { .drives = drives };
 	int rc;
 
 	if (stat(path, &search.st) < 0)
-		return msd_fail_errno(reterr, errno, "%s", path);
-	rc = search_all(&search, path, reterr);
+		return msd_fail_errno(err, errno, "%s", path);
+	rc = search_all(&search, path, err);
 	if (rc < 0) {
 		msd_usage_free(search.usage, search.n);
 		return rc;
@@ -409,6 +410,18 @@ int msd_usage_read(const char *path, struct msd_usage **ret, size_t *ret_n,
 	*ret = search.usage;
 	*ret_n = search.n;
 	return 0;
+}
+
+int msd_usage_read(const char *path, struct msd_usage **ret, size_t *ret_n,
+		   struct msd_error *reterr)
+{
+	return read_usage(path, true, ret, ret_n, reterr);
+}
+
+int msd_usage_read_local(const char *path, struct msd_usage **ret, size_t *ret_n,
+			 struct msd_error *reterr)
+{
+	return read_usage(path, false, ret, ret_n, reterr);
 }
 
 void msd_usage_free(struct msd_usage *usage, size_t n)
@@ -420,19 +433,19 @@ void msd_usage_free(struct msd_usage *usage, size_t n)
 	free(usage);
 }
 
-/* The one to name: a mount before the loop device under it. */
-static const struct msd_usage *choose(const struct msd_usage *usage, size_t n, bool for_writing)
+const struct msd_usage *msd_usage_choose(const struct msd_usage *usage, size_t n,
+					 bool writable_only)
 {
 	const struct msd_usage *found = NULL;
 
 	for (size_t i = 0; i < n; i++)
-		if ((for_writing || usage[i].writable) &&
+		if ((usage[i].writable || !writable_only) &&
 		    (!found || found->kind == MSD_USAGE_LOOP))
 			found = &usage[i];
 	return found;
 }
 
-int msd_usage_check(const char *path, bool for_writing, struct msd_error *reterr)
+char *msd_usage_format(const struct msd_usage *usage, char *buf, size_t len)
 {
 	static const char *const how[] = {
 		[MSD_USAGE_DRIVE] = "in",
@@ -441,18 +454,27 @@ int msd_usage_check(const char *path, bool for_writing, struct msd_error *reterr
 		[MSD_USAGE_SWAP] = "used as",
 		[MSD_USAGE_HOLDER] = "used by",
 	};
+
+	snprintf(buf, len, "%s %s", how[usage->kind], usage->who);
+	return buf;
+}
+
+int msd_usage_check(const char *path, bool for_writing, struct msd_error *reterr)
+{
 	const struct msd_usage *found;
 	struct msd_usage *usage;
+	char words[PATH_MAX];
 	size_t n;
 	int rc = msd_usage_read(path, &usage, &n, reterr);
 
 	if (rc < 0)
 		return rc;
-	found = choose(usage, n, for_writing);
+	found = msd_usage_choose(usage, n, !for_writing);
 	if (found) {
-		rc = msd_fail(reterr, MSD_E_BUSY, "%s: is %s %s%s", path, how[found->kind],
-			      found->who, found->writable && !for_writing ?
-					      ", which can write it meanwhile" : "");
+		rc = msd_fail(reterr, MSD_E_BUSY, "%s: is %s%s", path,
+			      msd_usage_format(found, words, sizeof(words)),
+			      found->writable && !for_writing ? ", which can write it meanwhile" :
+								"");
 		if (found->hint)
 			msd_hint(reterr, "%s", found->hint);
 	}

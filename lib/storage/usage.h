@@ -50,7 +50,19 @@ struct msd_usage {
  */
 int msd_usage_read(const char *path, struct msd_usage **ret, size_t *ret_n,
 		   struct msd_error *reterr);
+
+/* The same without drives: what this machine itself does with it. */
+int msd_usage_read_local(const char *path, struct msd_usage **ret, size_t *ret_n,
+			 struct msd_error *reterr);
+
 void msd_usage_free(struct msd_usage *usage, size_t n);
+
+/* "mounted on /mnt", "in drive 1 of gadget kvmd": usage in words. Returns buf. */
+char *msd_usage_format(const struct msd_usage *usage, char *buf, size_t len);
+
+/* The one to name of several, a mount before the loop device under it. NULL when n is 0. */
+const struct msd_usage *msd_usage_choose(const struct msd_usage *usage, size_t n,
+					 bool writable_only);
 
 /*
  * The one question of every program that reads or writes an image file: may it? For writing,

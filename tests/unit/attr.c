@@ -105,7 +105,7 @@ static const char *plan(const char *file, bool cdrom, bool ro, const char *to_fi
 	to = (struct msd_lun_state){ .cdrom = to_cdrom, .ro = to_ro };
 	strcpy(from.file, file);
 	strcpy(to.file, to_file);
-	n = msd_lun_plan(&from, &to, steps);
+	n = msd_lun_plan(&from, &to, MSD_EJECT_PLAIN, steps);
 	text[0] = '\0';
 	for (unsigned i = 0; i < n; i++)
 		snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s%s=%s", i ? " " : "",
@@ -134,7 +134,7 @@ static void a_deleted_medium_is_not_the_same(void **state)
 	struct msd_lun_state from = { .file = "/a", .deleted = true }, to = { .file = "/a" };
 	struct msd_lun_step steps[MSD_LUN_STEPS_MAX];
 
-	assert_int_equal(msd_lun_plan(&from, &to, steps), 3);
+	assert_int_equal(msd_lun_plan(&from, &to, MSD_EJECT_PLAIN, steps), 3);
 }
 
 static void lun_states(void **state)

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* An image that shall become a medium: found, looked at, checked. */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/parse.h"
+#include "drive-priv.h"
+#include "storage/root.h"
+#include "storage/usage.h"
+
+#define FLASH_BLOCK_BYTES 512
+#define CD_BLOCK_BYTES 2048
+#define CD_MIN_BLOCKS 300	/* storage_common.c: the smallest disc that a host takes */
+#define BOOT_SIGNATURE_OFFSET 510
+
+/* Where in the storage a bare name is, when there is no such file here. Returns an fd or < 0. */
+static int open_in_storage(const char *name, const char *storage_path, struct msd_error *err)
+{
+	struct msd_root root = { 0 };
+	char path[PATH_MAX];
+	int fd, rc;
+
+	if (strchr(name, '/') || msd_root_read(MSD_FSTAB, storage_path, &root, NULL) < 0)
+		return msd_fail(err, MSD_E_NOTFOUND, "%s: there is no such file", name);
+	fd = snprintf(path, sizeof(path), "%s/%s", root.path, name) < (int)sizeof(path) ?
+		     open(path, O_PATH | O_CLOEXEC) : -1;
+	rc = fd;
+	if (fd < 0) {
+		rc = msd_fail(err, MSD_E_NOTFOUND, "%s: there is no such file, neither here nor in %s",
+			      name, root.path);
+		msd_hint(err, "msd-store list shows the images of the storage");
+	}
+	msd_root_done(&root);
+	return rc;
+}
+
+/* The name without links, as the kernel will show it. */
+static int read_path(int fd, const char *name, struct msd_image *image, struct msd_error *err)
+{
+	char link[40], path[PATH_MAX + 1];
+	ssize_t n;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	n = readlink(link, path, sizeof(path));
+	if (n < 0)
+		return msd_fail_errno(err, errno, "%s", name);
+	if (n > MSD_ATTR_MAX)
+		return msd_fail(err, ENAMETOOLONG, "%s: its absolute path has %zd bytes, and the kernel takes %d",
+				name, n, MSD_ATTR_MAX);
+	memcpy(image->path, path, (size_t)n);
+	image->path[n] = '\0';
+	if (image->path[n - 1] == '\n')
+		return msd_fail(err, MSD_E_REFUSED,
+				"%s: the kernel cannot take a name that ends in a newline", name);
+	return 0;
+}
+
+/* Size, boot signature and whether it can be written at all. */
+static int read_content(int fd, struct msd_image *image, struct msd_error *err)
+{
+	_cleanup_close_ int data = -1;
+	unsigned char signature[2];
+	struct statvfs fs;
+	char link[40];
+	int ro = 0;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	data = open(link, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	if (data < 0)
+		return msd_fail_errno(err, errno, "%s", image->path);
+	image->size_bytes = (uint64_t)image->st.st_size;
+	if (S_ISBLK(image->st.st_mode)) {
+		if (ioctl(data, BLKGETSIZE64, &image->size_bytes) < 0 ||
+		    ioctl(data, BLKROGET, &ro) < 0)
+			return msd_fail_errno(err, errno, "%s", image->path);
+		image->fs_readonly = ro;
+	} else {
+		if (fstatvfs(data, &fs) < 0)
+			return msd_fail_errno(err, errno, "%s", image->path);
+		image->fs_readonly = fs.f_flag & ST_RDONLY;
+	}
+	image->boots = pread(data, signature, 2, BOOT_SIGNATURE_OFFSET) == 2 &&
+		       signature[0] == 0x55 && signature[1] == 0xaa;
+	return 0;
+}
+
+int msd_image_read(const char *name, const char *storage_path, struct msd_image *ret,
+		   struct msd_error *reterr)
+{
+	/* O_PATH: opening a FIFO or a device may do things */
+	_cleanup_close_ int fd = open(name, O_PATH | O_CLOEXEC);
+	int rc;
+
+	if (fd < 0 && errno == ENOENT)
+		fd = open_in_storage(name, storage_path, reterr);
+	else if (fd < 0)
+		return msd_fail_errno(reterr, errno, "%s", name);
+	if (fd < 0)
+		return fd;
+	rc = read_path(fd, name, ret, reterr);
+	if (rc < 0)
+		return rc;
+	if (fstat(fd, &ret->st) < 0)
+		return msd_fail_errno(reterr, errno, "%s", ret->path);
+	if (S_ISDIR(ret->st.st_mode)) {
+		rc = msd_fail(reterr, MSD_E_REFUSED, "%s: is a directory, no image", ret->path);
+		msd_hint(reterr, "msd-normalfiles pack makes an image of its files");
+		return rc;
+	}
+	if (!S_ISREG(ret->st.st_mode) && !S_ISBLK(ret->st.st_mode))
+		return msd_fail(reterr, MSD_E_REFUSED,
+				"%s: neither a regular file nor a block device", ret->path);
+	return read_content(fd, ret, reterr);
+}
+
+/* Refuses what --force overrides, unless it was given. */
+static int unsafe(const struct msd_drive *drive, const struct msd_drive_change *change,
+		  struct msd_error *err, const char *fmt, ...) MSD_PRINTF(4, 5);
+
+static int unsafe(const struct msd_drive *drive, const struct msd_drive_change *change,
+		  struct msd_error *err, const char *fmt, ...)
+{
+	char text[PATH_MAX + 256], command[900];
+	va_list ap;
+
+	if (change->force)
+		return 0;
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	msd_fail(err, MSD_E_UNSAFE, "%s", text);
+	msd_hint(err, "to do it all the same: %s",
+		 msd_drive_command(drive, change, " --force", command, sizeof(command)));
+	return -MSD_E_UNSAFE;
+}
+
+static int check_size(const struct msd_drive *drive, const struct msd_image *image, bool cdrom,
+		      const struct msd_drive_change *change, struct msd_error *err)
+{
+	unsigned block = cdrom ? CD_BLOCK_BYTES : FLASH_BLOCK_BYTES;
+	int rc;
+
+	if (!image->size_bytes) {
+		rc = msd_fail(err, MSD_E_REFUSED, "%s: is empty", image->path);
+		msd_hint(err, "fallocate -l 64M IMAGE makes room that the host can format, msd-mkimage formats it too");
+		return rc;
+	}
+	if (cdrom && image->size_bytes < CD_MIN_BLOCKS * CD_BLOCK_BYTES)
+		return msd_fail(err, MSD_E_REFUSED,
+				"%s: image is smaller than the 600 KiB that a CD needs", image->path);
+	if (image->size_bytes % block)
+		return unsafe(drive, change, err,
+			      "%s: its %llu bytes are no multiple of %u, and the host does not get the last %u: incomplete, or no %s image",
+			      image->path, (unsigned long long)image->size_bytes, block,
+			      (unsigned)(image->size_bytes % block), cdrom ? "CD" : "disk");
+	return 0;
+}
+
+/* An upload marks itself by a second file, as kvmd does it. */
+static int check_complete(const struct msd_drive *drive, const struct msd_image *image,
+			  const struct msd_drive_change *change, struct msd_error *err)
+{
+	const char *name = strrchr(image->path, '/') + 1;
+	char mark[PATH_MAX + 32];
+
+	snprintf(mark, sizeof(mark), "%.*s.__%s.incomplete", (int)(name - image->path), image->path,
+		 name);
+	if (access(mark, F_OK) < 0)
+		return 0;
+	return unsafe(drive, change, err, "%s: its upload is not complete: %s is beside it",
+		      image->path, strrchr(mark, '/') + 1);
+}
+
+static bool is_same_drive(const struct msd_drive_id *a, const struct msd_drive_id *b)
+{
+	return !strcmp(a->gadget, b->gadget) && !strcmp(a->function, b->function) &&
+	       a->lun == b->lun;
+}
+
+/* Two hosts, or one host twice, on one image that any of them writes. */
+static int check_other_drives(const struct msd_drive *drive, const struct msd_image *image, bool rw,
+			      struct msd_error *err)
+{
+	struct msd_medium *media;
+	char name[2 * NAME_MAX], options[2 * NAME_MAX];
+	size_t n;
+	int rc = msd_media_read(&media, &n, err);
+
+	for (size_t i = 0; rc == 0 && i < n; i++) {
+		if (is_same_drive(&media[i].drive, &drive->id) ||
+		    !msd_medium_is(&media[i], &image->st) || (!rw && !media[i].writable))
+			continue;
+		rc = msd_fail(err, MSD_E_REFUSED, "%s: is in %s already%s", image->path,
+			      msd_drive_id_format(&media[i].drive, name, sizeof(name)),
+			      media[i].writable ? ", where the host can write it" :
+						  ", and two drives of it must both be read-only");
+		msd_hint(err, "otgmsd %s --eject",
+			 msd_drive_id_options(&media[i].drive, options, sizeof(options)));
+	}
+	msd_media_free(media, n);
+	return rc;
+}
+
+/* This machine's own use: of a block device any, of a file only when the host may write. */
+static int check_this_machine(const struct msd_drive *drive, const struct msd_image *image, bool rw,
+			      const struct msd_drive_change *change, struct msd_error *err)
+{
+	const struct msd_usage *found;
+	struct msd_usage *usage;
+	char words[PATH_MAX];
+	size_t n;
+	int rc;
+
+	if (change->force || (!rw && !S_ISBLK(image->st.st_mode)))
+		return 0;
+	rc = msd_usage_read_local(image->path, &usage, &n, err);
+	if (rc < 0)
+		return rc;
+	found = msd_usage_choose(usage, n, false);
+	if (found) {
+		rc = msd_fail(err, MSD_E_UNSAFE,
+			      "%s: is %s on this machine, and both would destroy each other's data",
+			      image->path, msd_usage_format(found, words, sizeof(words)));
+		if (found->hint)
+			msd_hint(err, "%s", found->hint);
+		else
+			msd_hint(err, "free it first, or add --force");
+	}
+	msd_usage_free(usage, n);
+	return rc;
+}
+
+int msd_image_check(const struct msd_drive *drive, const struct msd_image *image,
+		    const struct msd_lun_state *to, const struct msd_drive_change *change,
+		    struct msd_error *reterr)
+{
+	int rc = check_size(drive, image, to->cdrom, change, reterr);
+
+	if (rc == 0)
+		rc = check_complete(drive, image, change, reterr);
+	if (rc == 0)
+		rc = check_other_drives(drive, image, !to->ro, reterr);
+	if (rc == 0)
+		rc = check_this_machine(drive, image, !to->ro, change, reterr);
+	return rc;
+}

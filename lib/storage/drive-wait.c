@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Waiting for what a host or another program does to a drive. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "drive-priv.h"
+
+/* The kernel tells nobody of a host's eject: neither inotify nor an uevent. */
+#define POLL_MS 100
+
+static uint64_t now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+/* Whether a host has configured the gadget. Returns 1, 0 or -errno. */
+static int is_configured(const struct msd_drive *drive, struct msd_error *err)
+{
+	char udc[NAME_MAX + 1], path[2 * NAME_MAX], state[32];
+	int rc = msd_attr_read(drive->gadget_fd, "UDC", udc, sizeof(udc), err);
+
+	/* a controller may go on saying "configured" after it has been unbound */
+	if (rc < 0 || !udc[0])
+		return rc;
+	snprintf(path, sizeof(path), "/sys/class/udc/%s/state", udc);
+	rc = msd_attr_read(AT_FDCWD, path, state, sizeof(state), err);
+	return rc < 0 ? rc : !strcmp(state, "configured");
+}
+
+/* Returns 1, 0 or -errno; state is what was read of the drive. */
+static int is_reached(struct msd_drive *drive, enum msd_wait what, struct msd_lun_state *state,
+		      struct msd_error *err)
+{
+	int rc;
+
+	if (what == MSD_WAIT_CONFIGURED)
+		return is_configured(drive, err);
+	rc = msd_lun_read_state(drive->lun, state, err);
+	return rc < 0 ? rc : !state->file[0] == (what == MSD_WAIT_EJECTED);
+}
+
+static int timed_out(const struct msd_drive *drive, enum msd_wait what, uint64_t timeout_ms,
+		     struct msd_error *err)
+{
+	static const char *const missing[] = {
+		[MSD_WAIT_CONFIGURED] = "no host has configured it",
+		[MSD_WAIT_EJECTED] = "the medium is still in",
+		[MSD_WAIT_INSERTED] = "no medium came in",
+	};
+
+	return msd_fail(err, MSD_E_TIMEOUT, "%s: %s after %llu.%llu s", drive->name, missing[what],
+			(unsigned long long)timeout_ms / 1000,
+			(unsigned long long)timeout_ms % 1000 / 100);
+}
+
+int msd_drive_wait(struct msd_drive *drive, enum msd_wait what, uint64_t timeout_ms,
+		   const char *storage_path, struct msd_error *reterr)
+{
+	const struct timespec nap = { .tv_nsec = POLL_MS * 1000000L };
+	struct msd_lun_state first = { 0 }, state = { 0 };
+	uint64_t start = now_ms();
+	int rc;
+
+	rc = is_reached(drive, what, &first, reterr);
+	while (rc == 0) {
+		if (timeout_ms != MSD_WAIT_FOREVER && now_ms() - start >= timeout_ms)
+			return timed_out(drive, what, timeout_ms, reterr);
+		nanosleep(&nap, NULL);
+		rc = is_reached(drive, what, &state, reterr);
+	}
+	if (rc == -ENOENT || rc == -ENODEV)
+		return msd_fail(reterr, MSD_E_NOTFOUND, "%s: was torn down meanwhile", drive->name);
+	if (rc < 0)
+		return rc;
+	return what == MSD_WAIT_EJECTED ? msd_drive_settle(drive, &first, storage_path, reterr) : 0;
+}
