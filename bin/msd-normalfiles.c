@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* msd-normalfiles: a folder into a drive, and back out of what the target made of it. */
+#include "normalfiles.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/confine.h"
+#include "fs/codepage.h"
+#include "storage/usage.h"
+
+enum {
+	OPT_PARTITION = 1000, OPT_CODEPAGE, OPT_DELETE, OPT_INCLUDE, OPT_EXCLUDE, OPT_MAX_SIZE,
+	OPT_MAX_FILES, OPT_SNAPSHOT,
+};
+
+static const struct poptOption options[] = {
+	{ "recursive", 'r', POPT_ARG_NONE, NULL, 'r', "Folders with all that is in them", NULL },
+	{ "partition", 0, POPT_ARG_STRING, NULL, OPT_PARTITION, "Use partition N", "N" },
+	{ "codepage", 0, POPT_ARG_STRING, NULL, OPT_CODEPAGE, "Of FAT's short names, 437 if not given", "NUMBER" },
+	{ "delete", 0, POPT_ARG_NONE, NULL, OPT_DELETE, "unpack: remove what the image has not", NULL },
+	{ "include", 0, POPT_ARG_STRING, NULL, OPT_INCLUDE, "unpack: only files like this", "GLOB" },
+	{ "exclude", 0, POPT_ARG_STRING, NULL, OPT_EXCLUDE, "unpack: nothing like this", "GLOB" },
+	{ "max-size", 0, POPT_ARG_STRING, NULL, OPT_MAX_SIZE, "unpack: stop before more than SIZE", "SIZE" },
+	{ "max-files", 0, POPT_ARG_STRING, NULL, OPT_MAX_FILES, "unpack: stop before more than N files", "N" },
+	{ "snapshot", 0, POPT_ARG_NONE, NULL, OPT_SNAPSHOT, "unpack: from a copy of this moment", NULL },
+	PROGRESS_OPTION,
+	OUT_OPTIONS,
+	POPT_TABLEEND
+};
+
+static const struct command {
+	const char *name;
+	unsigned min, max;		/* operands, IMAGE among them */
+	const char *operands;
+	int (*run)(struct normalfiles *nf);
+} commands[] = {
+	{ "cat", 2, UINT32_MAX, "IMAGE FILE…", normalfiles_cat },
+	{ "get", 3, UINT32_MAX, "IMAGE PATH… TO", normalfiles_get },
+	{ "info", 1, 1, "IMAGE", normalfiles_info },
+	{ "list", 1, UINT32_MAX, "IMAGE [PATH…]", normalfiles_list },
+	{ "unpack", 2, 2, "IMAGE FOLDER|-", normalfiles_unpack },
+};
+
+enum { N_COMMANDS = sizeof(commands) / sizeof(commands[0]), DAMAGES_SHOWN = 100 };
+
+static void tell_damage(void *data, uint64_t offset_bytes, const char *what)
+{
+	struct normalfiles *nf = data;
+	const char *path = nf->volume ? msd_fs_get_path(nf->volume->fs) : "";
+
+	if (nf->n_damages++ >= DAMAGES_SHOWN)
+		return;
+	progress_end(&nf->progress);
+	fprintf(stderr, "%s: %s: %s%s%s (byte %llu)\n", nf->tool.name, nf->operands[0], path,
+		path[0] ? ": " : "", what, (unsigned long long)offset_bytes);
+}
+
+/* A copy without a name that shares its blocks with the image. Returns its descriptor or <0. */
+static int take_snapshot(struct normalfiles *nf, int image)
+{
+	_cleanup_free_ char *folder = strdup(nf->operands[0]);
+	_cleanup_close_ int fd = -1;
+	char *slash = folder ? strrchr(folder, '/') : NULL;
+
+	if (slash)
+		slash[slash == folder] = '\0';
+	fd = open(slash ? folder : ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	if (fd < 0 || ioctl(fd, FICLONE, image) < 0) {
+		msd_fail_errno(&nf->err, errno, "%s: no snapshot can be taken", nf->operands[0]);
+		msd_hint(&nf->err, "needs a file system that shares blocks, btrfs or xfs; eject the "
+			 "drive first and leave --snapshot off");
+		return -nf->err.code;
+	}
+	return msd_steal_fd(&fd);
+}
+
+static int open_image(struct normalfiles *nf)
+{
+	const char *path = nf->operands[0];
+	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC), snapshot;
+
+	if (fd < 0)
+		return msd_fail_errno(&nf->err, errno == ENOENT ? MSD_E_NOTFOUND : errno, "%s", path);
+	if (nf->snapshot) {
+		snapshot = take_snapshot(nf, fd);
+		close(fd);
+		if (snapshot < 0)
+			return snapshot;
+		fd = snapshot;
+	}
+	/* it is open until the program ends */
+	return msd_io_open_fd(fd, path, &nf->io, &nf->err);
+}
+
+int normalfiles_open(struct normalfiles *nf, bool busy_is_error, int dirfd)
+{
+	struct msd_damage damage = { tell_damage, nf };
+	uint16_t codepage[128];
+	int rc;
+
+	rc = msd_codepage_read(nf->codepage ? nf->codepage : "437", codepage, &nf->err);
+	if (rc < 0)
+		return rc;
+	rc = open_image(nf);
+	if (rc < 0)
+		return rc;
+	rc = nf->snapshot ? 0 : msd_usage_check(nf->operands[0], false, &nf->err);
+	if (rc == -MSD_E_BUSY && !busy_is_error) {
+		tool_warn(&nf->tool, "%s", nf->err.msg);
+		if (nf->err.hint[0])
+			tool_hint(&nf->tool, "%s", nf->err.hint);
+	} else if (rc < 0) {
+		return rc;
+	}
+	tzset();
+	msd_confine(dirfd);
+	return msd_volume_open(nf->io, nf->partition, codepage, &damage, &nf->volume, &nf->err);
+}
+
+int normalfiles_finish(struct normalfiles *nf, int rc)
+{
+	progress_end(&nf->progress);
+	if (nf->n_damages > DAMAGES_SHOWN)
+		fprintf(stderr, "%s: %s: damaged in %llu more places\n", nf->tool.name,
+			nf->operands[0], (unsigned long long)nf->n_damages - DAMAGES_SHOWN);
+	if (rc < 0)
+		return tool_report(&nf->tool, rc, &nf->err);
+	return nf->n_damages ? TOOL_FORMAT : TOOL_OK;
+}
+
+static void take_glob(struct normalfiles *nf, const char ***list)
+{
+	size_t n = 0;
+
+	while (*list && (*list)[n])
+		n++;
+	*list = realloc(*list, (n + 2) * sizeof(**list));
+	if (!*list)
+		exit(TOOL_FAILED);
+	(*list)[n] = tool_option_value(&nf->tool);
+	(*list)[n + 1] = NULL;
+}
+
+static void take_option(struct normalfiles *nf, int option)
+{
+	struct tool *tool = &nf->tool;
+
+	if (out_option(tool, option, &nf->out))
+		return;
+	switch (option) {
+	case 'r':
+		nf->recursive = true;
+		break;
+	case OPT_PARTITION:
+		nf->partition = (unsigned)tool_number(tool, "--partition", tool_option_value(tool),
+						      MSD_PARTITIONS_MAX * 2);
+		break;
+	case OPT_CODEPAGE:
+		nf->codepage = tool_option_value(tool);
+		break;
+	case OPT_DELETE:
+		nf->mirror = true;
+		break;
+	case OPT_INCLUDE:
+		take_glob(nf, &nf->include);
+		break;
+	case OPT_EXCLUDE:
+		take_glob(nf, &nf->exclude);
+		break;
+	case OPT_MAX_SIZE:
+		nf->max_size = tool_size(tool, "--max-size", tool_option_value(tool));
+		break;
+	case OPT_MAX_FILES:
+		nf->max_files = tool_number(tool, "--max-files", tool_option_value(tool),
+					    UINT64_MAX / 16);
+		break;
+	case OPT_SNAPSHOT:
+		nf->snapshot = true;
+		break;
+	case PROGRESS_OPTION_VAL:
+		nf->when = progress_option(tool, tool_option_value(tool));
+		break;
+	}
+}
+
+static const struct command *find_command(struct normalfiles *nf)
+{
+	const char *name = tool_next_operand(&nf->tool);
+
+	if (!name)
+		tool_usage_error(&nf->tool, "no command given");
+	for (unsigned i = 0; i < N_COMMANDS; i++)
+		if (!strcmp(commands[i].name, name))
+			return &commands[i];
+	tool_usage_error(&nf->tool, "there is no command '%s'", name);
+}
+
+static void take_operands(struct normalfiles *nf, const struct command *command)
+{
+	const char *operand;
+
+	while ((operand = tool_next_operand(&nf->tool))) {
+		nf->operands = realloc(nf->operands, (nf->n_operands + 1) * sizeof(*nf->operands));
+		if (!nf->operands)
+			exit(TOOL_FAILED);
+		nf->operands[nf->n_operands++] = operand;
+	}
+	if (nf->n_operands < command->min || nf->n_operands > command->max)
+		tool_usage_error(&nf->tool, "usage: %s %s %s", nf->tool.name, command->name,
+				 command->operands);
+}
+
+int main(int argc, char **argv)
+{
+	static struct normalfiles nf;
+	const struct command *command;
+	int option, status;
+
+	tool_init(&nf.tool, "msd-normalfiles", argc, argv, options,
+		  "[OPTION…] cat|get|info|list|unpack IMAGE …");
+	while ((option = tool_next_option(&nf.tool)))
+		take_option(&nf, option);
+	command = find_command(&nf);
+	take_operands(&nf, command);
+	status = command->run(&nf);
+	msd_volume_close(nf.volume);
+	msd_io_close(nf.io);
+	free(nf.operands);
+	free(nf.include);
+	free(nf.exclude);
+	return progress_exit_status(tool_done(&nf.tool, status));
+}

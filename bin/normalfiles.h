@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* msd-normalfiles: what its commands share. */
+#ifndef MSD_BIN_NORMALFILES_H
+#define MSD_BIN_NORMALFILES_H
+
+#include "base/io.h"
+#include "disk/volume.h"
+#include "out.h"
+#include "progress.h"
+#include "tool.h"
+
+struct normalfiles {
+	struct tool tool;
+	struct out_options out;
+	enum progress_when when;
+	struct progress progress;
+	bool recursive, parents, mirror, snapshot;
+	unsigned partition;
+	const char *codepage;
+	const char **include, **exclude;	/* NULL at the end, or NULL */
+	uint64_t max_size, max_files;
+
+	const char **operands;			/* IMAGE is the first one */
+	unsigned n_operands;
+
+	struct msd_io *io;
+	struct msd_volume *volume;
+	uint64_t n_damages;			/* told so far */
+	struct msd_error err;
+};
+
+/*
+ * Opens IMAGE. With busy_is_error it is refused while anything can write it, else that
+ * is a warning. Then the program is confined to the folder of dirfd (-1: to nothing), and the
+ * volume is looked for. Returns 0 or as msd_volume_open, told by nobody yet.
+ */
+int normalfiles_open(struct normalfiles *nf, bool busy_is_error, int dirfd);
+
+/* Tells nf->err when rc is below 0, or how much damage there was. Returns the exit status. */
+int normalfiles_finish(struct normalfiles *nf, int rc);
+
+/* The commands. Each returns the exit status. */
+int normalfiles_cat(struct normalfiles *nf);
+int normalfiles_get(struct normalfiles *nf);
+int normalfiles_info(struct normalfiles *nf);
+int normalfiles_list(struct normalfiles *nf);
+int normalfiles_unpack(struct normalfiles *nf);
+
+#endif

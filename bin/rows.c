@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Lists, row by row. */
+#include "rows.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/parse.h"
+
+static void choose(struct rows *rows, const char *names)
+{
+	for (size_t len; ; names += len + 1) {
+		unsigned i = 0;
+
+		len = strcspn(names, ",");
+		while (i < rows->n_columns && (strlen(rows->columns[i].name) != len ||
+					       strncasecmp(rows->columns[i].name, names, len)))
+			i++;
+		if (i == rows->n_columns)
+			tool_usage_error(rows->tool, "--output: there is no column '%.*s'", (int)len,
+					 names);
+		if (rows->n_order < ROWS_COLUMNS_MAX)
+			rows->order[rows->n_order++] = i;
+		if (!names[len])
+			return;
+	}
+}
+
+static void print_cell(const struct rows *rows, unsigned i, const char *text)
+{
+	const struct rows_column *column = &rows->columns[rows->order[i]];
+	bool last = i + 1 == rows->n_order, right = column->type != OUT_TEXT;
+
+	if (i > 0)
+		putchar(' ');
+	if (last && !right)
+		fputs(text, stdout);
+	else
+		printf("%*s", right ? column->width : -column->width, text);
+}
+
+void rows_begin(struct rows *rows, struct tool *tool, const char *name,
+		const struct rows_column *columns, unsigned n_columns,
+		const struct out_options *options)
+{
+	memset(rows, 0, sizeof(*rows));
+	rows->tool = tool;
+	rows->columns = columns;
+	rows->n_columns = n_columns;
+	if (options->json && options->pairs)
+		tool_usage_error(tool, "--json and --pairs exclude each other");
+	rows->form = options->json ? ROWS_JSON : options->pairs ? ROWS_PAIRS : ROWS_TABLE;
+	if (options->columns)
+		choose(rows, options->columns);
+	for (unsigned i = 0; !options->columns && i < n_columns; i++)
+		if (!columns[i].hidden)
+			rows->order[rows->n_order++] = i;
+	if (rows->form == ROWS_JSON)
+		printf("{\n   \"%s\": [", name);
+	if (rows->form != ROWS_TABLE || options->noheadings)
+		return;
+	for (unsigned i = 0; i < rows->n_order; i++)
+		print_cell(rows, i, columns[rows->order[i]].name);
+	putchar('\n');
+}
+
+void rows_text(struct rows *rows, unsigned column, const char *text)
+{
+	rows->cells[column] = text;
+}
+
+void rows_number(struct rows *rows, unsigned column, uint64_t number)
+{
+	char *cell = rows->numbers[column];
+
+	if (rows->form == ROWS_TABLE && rows->columns[column].type == OUT_SIZE)
+		msd_format_size(number, cell, sizeof(rows->numbers[0]));
+	else
+		snprintf(cell, sizeof(rows->numbers[0]), "%llu", (unsigned long long)number);
+	rows->cells[column] = cell;
+}
+
+static void print_quoted(const char *text)
+{
+	putchar('"');
+	for (; *text; text++) {
+		if (*text == '"' || *text == '\\')
+			putchar('\\');
+		putchar(*text);
+	}
+	putchar('"');
+}
+
+static void print_key(const char *name)
+{
+	for (; *name; name++)
+		putchar(*name >= 'A' && *name <= 'Z' ? *name - 'A' + 'a' : *name);
+}
+
+static void print_json(const struct rows *rows)
+{
+	fputs(rows->n_rows ? ",\n      {" : "\n      {", stdout);
+	for (unsigned i = 0; i < rows->n_order; i++) {
+		const char *cell = rows->cells[rows->order[i]];
+
+		fputs(i ? ", \"" : "\"", stdout);
+		print_key(rows->columns[rows->order[i]].name);
+		fputs("\": ", stdout);
+		if (!cell)
+			fputs("null", stdout);
+		else if (rows->columns[rows->order[i]].type == OUT_TEXT)
+			print_quoted(cell);
+		else
+			fputs(cell, stdout);
+	}
+	putchar('}');
+}
+
+static void print_pairs(const struct rows *rows)
+{
+	for (unsigned i = 0; i < rows->n_order; i++) {
+		const char *cell = rows->cells[rows->order[i]];
+
+		printf("%s%s=", i ? " " : "", rows->columns[rows->order[i]].name);
+		print_quoted(cell ? cell : "");
+	}
+	putchar('\n');
+}
+
+void rows_print(struct rows *rows)
+{
+	if (rows->form == ROWS_JSON) {
+		print_json(rows);
+	} else if (rows->form == ROWS_PAIRS) {
+		print_pairs(rows);
+	} else {
+		for (unsigned i = 0; i < rows->n_order; i++) {
+			const char *cell = rows->cells[rows->order[i]];
+
+			print_cell(rows, i, cell ? cell : "");
+		}
+		putchar('\n');
+	}
+	rows->n_rows++;
+	memset(rows->cells, 0, sizeof(rows->cells));
+}
+
+void rows_end(struct rows *rows)
+{
+	if (rows->form == ROWS_JSON)
+		fputs("\n   ]\n}\n", stdout);
+}

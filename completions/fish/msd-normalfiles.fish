@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# fish completion for msd-normalfiles
+complete -c msd-normalfiles -n __fish_use_subcommand -a 'cat get info list unpack' -f
+complete -c msd-normalfiles -s r -l recursive -d 'Folders with all that is in them'
+complete -c msd-normalfiles -l partition -x -d 'Use partition N'
+complete -c msd-normalfiles -l codepage -x -a '437 850 852 855 866 1252' -d 'Of short names'
+complete -c msd-normalfiles -l delete -d 'unpack: remove what the image has not'
+complete -c msd-normalfiles -l include -x -d 'unpack: only files like this'
+complete -c msd-normalfiles -l exclude -x -d 'unpack: nothing like this'
+complete -c msd-normalfiles -l max-size -x -d 'unpack: stop before more than SIZE'
+complete -c msd-normalfiles -l max-files -x -d 'unpack: stop before more than N files'
+complete -c msd-normalfiles -l snapshot -d 'unpack: from a copy of this moment'
+complete -c msd-normalfiles -l progress -x -a 'always never auto' -d 'Show progress'
+complete -c msd-normalfiles -s J -l json -d 'Print JSON'
+complete -c msd-normalfiles -s P -l pairs -d 'Print KEY="value" pairs'
+complete -c msd-normalfiles -s n -l noheadings -d 'Print no heading line'
+complete -c msd-normalfiles -s o -l output -x -d 'Print these columns'
+complete -c msd-normalfiles -s C -l config -r -d 'Read FILE instead of the configuration'
+complete -c msd-normalfiles -s q -l quiet -d 'Print no warnings'
+complete -c msd-normalfiles -s v -l verbose -d 'Say what is done'
+complete -c msd-normalfiles -s h -l help -d 'Print a help text'
+complete -c msd-normalfiles -l usage -d 'Print the options in short'
+complete -c msd-normalfiles -s V -l version -d 'Print the version'

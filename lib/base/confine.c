@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Confinement by Landlock. */
+#include "base/confine.h"
+
+#include <linux/landlock.h>
+#include <stdint.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* The rights of Landlock's first version, and what later ones added, by version. */
+#define RIGHTS_1 ((LANDLOCK_ACCESS_FS_MAKE_SYM << 1) - 1)
+#define RIGHT_REFER (1ull << 13)
+#define RIGHT_TRUNCATE (1ull << 14)
+
+/* Files are read, written, made, renamed and removed; nothing is run, no device made. */
+#define RIGHTS_NEEDED (LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_READ_FILE | \
+	LANDLOCK_ACCESS_FS_READ_DIR | LANDLOCK_ACCESS_FS_REMOVE_DIR | \
+	LANDLOCK_ACCESS_FS_REMOVE_FILE | LANDLOCK_ACCESS_FS_MAKE_DIR | \
+	LANDLOCK_ACCESS_FS_MAKE_REG | RIGHT_REFER | RIGHT_TRUNCATE)
+
+void msd_confine(int dirfd)
+{
+	struct landlock_ruleset_attr attr = { .handled_access_fs = RIGHTS_1 };
+	struct landlock_path_beneath_attr rule = { .parent_fd = dirfd };
+	long version = syscall(SYS_landlock_create_ruleset, NULL, 0,
+			       LANDLOCK_CREATE_RULESET_VERSION);
+	int fd;
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || version < 1)
+		return;
+	if (version >= 2)
+		attr.handled_access_fs |= RIGHT_REFER;
+	if (version >= 3)
+		attr.handled_access_fs |= RIGHT_TRUNCATE;
+	fd = (int)syscall(SYS_landlock_create_ruleset, &attr, sizeof(attr.handled_access_fs), 0);
+	if (fd < 0)
+		return;
+	rule.allowed_access = RIGHTS_NEEDED & attr.handled_access_fs;
+	if (dirfd < 0 ||
+	    syscall(SYS_landlock_add_rule, fd, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) == 0)
+		syscall(SYS_landlock_restrict_self, fd, 0);
+	close(fd);
+}

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What the readers of FAT and exFAT share. */
+#ifndef MSD_FS_READ_PRIV_H
+#define MSD_FS_READ_PRIV_H
+
+#include "fs/read.h"
+
+struct msd_fs_ops {
+	/* The entry of the FAT, or of the chain as a whole: a cluster, 0 at its end, FS_BAD. */
+	int (*read_next)(struct msd_fs *fs, uint32_t cluster, uint32_t *ret, struct msd_error *err);
+	int (*dir_next)(struct msd_fs_dir *dir, struct msd_fs_node *ret, struct msd_error *err);
+	int (*read_label)(struct msd_fs *fs, char *buf, size_t len, struct msd_error *err);
+	int (*count_free)(struct msd_fs *fs, uint32_t *ret, struct msd_error *err);
+};
+
+/* What no cluster has as its number: of read_next; of a map whose chain came back to itself. */
+#define FS_BAD 0xFFFFFFFFu
+#define FS_LOOP 0xFFFFFFFEu
+
+struct local_time {
+	uint32_t key;			/* date and hour that base is of; 0: none */
+	time_t base;
+};
+
+struct msd_fs {
+	struct msd_io *io;
+	const struct msd_fs_ops *ops;
+	struct msd_damage damage;
+	uint64_t n_damages;
+	const char *path;		/* of what a walk is at */
+	struct msd_fs_info info;
+	struct msd_area *fat;
+	uint64_t boot_offset;		/* of the boot sector used: not 0 for a backup */
+	uint64_t fat_offset, fat_bytes;	/* of the one that is read */
+	int64_t copies[3];		/* how far from it the others lie that are kept the same */
+	unsigned n_copies;
+	uint64_t root_offset, root_bytes;	/* FAT12 and FAT16; 0 elsewhere */
+	uint32_t root_cluster;
+	uint64_t dir_bytes_read;	/* since msd_fs_begin_walk */
+	uint16_t oem[128];		/* UTF-16 of the codepage's upper half */
+	uint8_t boot_label[11];		/* FAT */
+	uint8_t second_fat;		/* exFAT: 1 when FAT and bitmap are the second ones */
+	struct msd_area *bitmap;	/* exFAT, once msd_exfat_open_bitmap was asked for it */
+	struct local_time local_time;
+};
+
+/* Reads a folder 32 bytes at a time. */
+struct msd_fs_dir {
+	struct msd_fs *fs;
+	struct msd_fs_map map;
+	struct msd_extent extent;	/* what is not in buf yet */
+	uint64_t buf_offset;		/* in the window, of buf */
+	uint32_t slot;			/* of the next one */
+	uint32_t pos, len;		/* in buf */
+	bool ended;
+	uint8_t buf[8192];
+};
+
+/* Counts and tells it. */
+void msd_fs_damage(struct msd_fs *fs, uint64_t offset_bytes, const char *fmt, ...)
+	MSD_PRINTF(3, 4);
+
+/* Returns 1 with the next 32 bytes and where they lie, 0 at the end, <0. Valid until the next. */
+int msd_fs_dir_slot(struct msd_fs_dir *dir, const uint8_t **ret, uint64_t *ret_offset,
+		    struct msd_error *err);
+
+/* Makes the slot read last the next one again. */
+void msd_fs_dir_unread(struct msd_fs_dir *dir);
+
+static inline bool fs_is_cluster(const struct msd_fs *fs, uint32_t cluster)
+{
+	return cluster >= 2 && cluster - 2 < fs->info.n_clusters;
+}
+
+static inline uint64_t fs_cluster_offset(const struct msd_fs *fs, uint32_t cluster)
+{
+	return fs->info.heap_offset_bytes + (uint64_t)(cluster - 2) * fs->info.cluster_bytes;
+}
+
+/*
+ * UTF-16 of the host's byte order as a name that is safe to print and to make; false when it had
+ * to be altered: '/' and control characters are '_', a lone surrogate is U+FFFD.
+ */
+bool msd_fs_name_set(struct msd_fs_node *node, const uint16_t *units, unsigned n);
+
+/* FAT's date and time, in local time; the epoch when it is none. */
+struct timespec msd_fs_time(struct msd_fs *fs, uint16_t date, uint16_t time, unsigned hundredths);
+
+/* The same in UTC: seconds, or -1. */
+int64_t msd_fs_time_utc(uint16_t date, uint16_t time);
+
+/* Takes the boot sector at offset in. Returns 1, 0 when it is not one, <0. */
+int msd_fat_probe(struct msd_fs *fs, uint64_t offset, struct msd_error *err);
+int msd_exfat_probe(struct msd_fs *fs, uint64_t offset, struct msd_error *err);
+
+/* Sets fs->bitmap. Returns 0, -MSD_E_DAMAGED, -ENOMEM, -errno of reading. */
+int msd_exfat_open_bitmap(struct msd_fs *fs, struct msd_error *err);
+
+#endif

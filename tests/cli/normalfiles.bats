@@ -1,0 +1,312 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-3.0-or-later
+# msd-normalfiles reads what mkfs.fat, mformat and mtools made.
+load helper
+
+bats_require_minimum_version 1.5.0
+
+setup()
+{
+  cd "$BATS_TEST_TMPDIR" || return
+  export MTOOLS_SKIP_CHECK=1 LC_ALL=C.UTF-8 TZ=UTC
+}
+
+# A tree with short, long, lower-case and accented names; files around the size of a cluster.
+make_tree()
+{
+  mkdir -p tree/'a long folder name'/deep tree/EMPTY
+  printf 'hello\n' >tree/HELLO.TXT
+  printf 'hello\n' >tree/lower.txt
+  printf 'Ärger\n' >tree/'Ärger mit Ümläuten.text'
+  : >tree/empty.file
+  for n in 1 511 512 513 4095 4096 4097 70000; do
+    head -c "$n" /dev/urandom >tree/'a long folder name'/"$n bytes.bin"
+  done
+  head -c 3000 /dev/urandom >tree/'a long folder name'/deep/x
+  find tree -exec touch -d '2024-02-29 12:34:56 UTC' {} +
+}
+
+# make_image SIZE MKFS-OPTION…: image with the tree in it
+make_image()
+{
+  rm -f image
+  truncate -s "$1" image
+  mkfs.fat "${@:2}" image >/dev/null
+  mcopy -sm -i image tree/* ::
+}
+
+same_tree()
+{
+  rm -rf out
+  msd-normalfiles unpack image out
+  diff -r tree out
+  [ "$(cd tree && find . -type f -printf '%p %s %T@\n' | sort)" = \
+    "$(cd out && find . -type f -printf '%p %s %T@\n' | sort)" ]
+}
+
+@test "FAT12, FAT16 and FAT32 with every sector, cluster and FAT count come out equal" {
+  make_tree
+  while read -r size options; do
+    # shellcheck disable=SC2086
+    make_image "$size" $options
+    same_tree || fail "mkfs.fat $size $options"
+  done <<EOF
+2M -F 12
+4M -F 12 -S 4096
+4M -F 12 -f 1 -s 4
+16M -F 16
+32M -F 16 -S 1024 -f 3
+64M -F 16 -s 8 -r 1024
+128M -F 16 -S 2048 -s 4
+40M -F 32 -s 1
+300M -F 32 -S 4096 -s 1
+300M -F 32 -s 8 -R 64 -f 4
+32M -a -F 16 -h 63
+EOF
+}
+
+@test "mformat's images come out equal" {
+  make_tree
+  for options in '-f 1440' '-f 2880' '-t 64 -h 16 -n 63' '-F -t 200 -h 32 -n 63' '-t 64 -h 16 -n 63 -c 8 -L 32 -r 20'; do
+    rm -f image
+    # shellcheck disable=SC2086
+    mformat -C -i image $options ::
+    mcopy -sm -i image tree/* ::
+    same_tree || fail "mformat $options"
+  done
+}
+
+@test "fragmented files, deleted entries and a reused folder come out equal" {
+  make_tree
+  mkdir tree/frag
+  truncate -s 8M image
+  mkfs.fat -F 16 -s 1 image >/dev/null
+  for i in $(seq 60); do head -c 2000 /dev/urandom >tree/frag/"file with a long name $i"; done
+  touch -d '2024-02-29 12:34:56 UTC' tree/frag/*
+  mcopy -sm -i image tree/frag ::
+  for i in $(seq 1 2 60); do
+    mdel -i image "::frag/file with a long name $i"
+    rm tree/frag/"file with a long name $i"
+  done
+  head -c 50000 /dev/urandom >tree/frag/pieces
+  touch -d '2024-02-29 12:34:56 UTC' tree/frag/*
+  mcopy -m -i image tree/frag/pieces ::frag/pieces
+  rm -rf tree/HELLO.TXT tree/lower.txt tree/EMPTY tree/a* tree/Ä* tree/empty.file
+  same_tree
+  run -0 msd-normalfiles info --json image
+  [ "$(jq '.volumes[0].fragmented' <<<"$output")" -ge 1 ]
+  run -0 fsck.fat -n image
+}
+
+@test "partitions: MBR primary and logical, GPT, sectors of 4096, several" {
+  make_tree
+  truncate -s 64M disk
+  printf 'start=2048,size=32768,type=83\nstart=40960,type=5\nstart=43008,size=40960,type=6\n' |
+    sfdisk -q --no-tell-kernel -X dos disk 2>/dev/null
+  make_image 20M -F 16
+  dd if=image of=disk bs=512 seek=43008 conv=notrunc status=none
+  run -0 --separate-stderr msd-normalfiles list disk
+  [[ $output == *HELLO.TXT* ]]
+  [ "$(msd-normalfiles info -nPo PARTITION,TABLE disk)" = 'PARTITION="5" TABLE="mbr"' ]
+  run -5 --separate-stderr msd-normalfiles list --partition=1 disk
+  run -7 --separate-stderr msd-normalfiles list --partition=4 disk
+
+  truncate -s 0 disk; truncate -s 64M disk
+  printf 'size=20M,type=U\nsize=20M,type=L\n' | sfdisk -q --no-tell-kernel -X gpt disk
+  dd if=image of=disk bs=1M seek=1 conv=notrunc status=none
+  dd if=image of=disk bs=1M seek=21 conv=notrunc status=none
+  # the EFI partition is left aside
+  [ "$(msd-normalfiles info -nPo PARTITION,TABLE disk)" = 'PARTITION="2" TABLE="gpt"' ]
+  # the second header does when the first is damaged
+  dd if=/dev/zero of=disk bs=1 seek=520 count=8 conv=notrunc status=none
+  run -5 --separate-stderr msd-normalfiles cat disk HELLO.TXT
+  [ "$output" = hello ]
+  [[ $stderr == *'GPT'*'(byte 512)'* ]]
+
+  truncate -s 0 disk; truncate -s 64M disk
+  printf 'size=20M,type=c\nsize=20M,type=c\n' | sfdisk -q --no-tell-kernel -X dos disk
+  dd if=image of=disk bs=1M seek=1 conv=notrunc status=none
+  dd if=image of=disk bs=1M seek=21 conv=notrunc status=none
+  run -2 --separate-stderr msd-normalfiles list disk
+  [[ $stderr == *'several partitions fit: 1, 2'*--partition=1* ]]
+  run -0 msd-normalfiles cat --partition=2 disk hello.txt
+
+  # an MBR that counts in sectors of 4096
+  make_image 20M -F 16 -S 4096 -s 1
+  truncate -s 0 disk; truncate -s 64M disk
+  dd if=image of=disk bs=4096 seek=256 conv=notrunc status=none
+  printf '\x80\0\0\0\x06\0\0\0\x00\x01\0\0\x00\x14\0\0' | dd of=disk bs=1 seek=446 conv=notrunc status=none
+  printf '\x55\xaa' | dd of=disk bs=1 seek=510 conv=notrunc status=none
+  [ "$(msd-normalfiles info -nPo OFFSET,TYPE disk)" = 'OFFSET="1048576" TYPE="fat16"' ]
+}
+
+@test "labels, serial, free room and dirty bit" {
+  truncate -s 32M image
+  mkfs.fat -F 16 -n 'BOOT ONLY' -i deadbeef image >/dev/null
+  [ "$(msd-normalfiles info -nPo LABEL,SERIAL,DIRTY image)" = 'LABEL="BOOT ONLY" SERIAL="DEAD-BEEF" DIRTY="no"' ]
+  mlabel -i image ::MTOOLS
+  [ "$(msd-normalfiles info -nPo LABEL image)" = 'LABEL="MTOOLS"' ]
+  free=$(msd-normalfiles info --json image | jq '.volumes[0].free')
+  head -c 10000 /dev/zero >file; mcopy -i image file ::
+  [ $((free - $(msd-normalfiles info --json image | jq '.volumes[0].free'))) = 10240 ]
+  printf '\x01' | dd of=image bs=1 seek=37 conv=notrunc status=none
+  [ "$(msd-normalfiles info -nPo DIRTY image)" = 'DIRTY="yes"' ]
+  truncate -s 34M image; rm image; truncate -s 32M image
+  mkfs.exfat -L Größe image >/dev/null
+  [ "$(msd-normalfiles info -J image | jq -c '.volumes[0] | [.type, .label, .files]')" = '["exfat","Größe",0]' ]
+}
+
+@test "short names are in the code page, and their case bits count" {
+  truncate -s 2M image
+  mkfs.fat image >/dev/null
+  printf x >x
+  mcopy -i image x ::ABC.TXT
+  at=$(grep -abo 'ABC     TXT' image | cut -d: -f1)
+  printf '\x8e\x99' | dd of=image bs=1 seek="$at" conv=notrunc status=none
+  [ "$(msd-normalfiles list -no NAME image)" = 'ÄÖC.TXT' ]
+  [ "$(msd-normalfiles list -no NAME --codepage=866 image)" = 'ОЩC.TXT' ]
+  printf '\x18' | dd of=image bs=1 seek=$((at + 12)) conv=notrunc status=none
+  printf 'AB' | dd of=image bs=1 seek="$at" conv=notrunc status=none
+  [ "$(msd-normalfiles list -no NAME image)" = abc.txt ]
+  printf '\x05' | dd of=image bs=1 seek="$at" conv=notrunc status=none
+  [ "$(msd-normalfiles list -no NAME image)" = 'σbc.txt' ]
+  run -2 --separate-stderr msd-normalfiles list --codepage=nonsense image
+}
+
+@test "a damaged boot sector: FAT32 and exFAT are read from its copy" {
+  make_tree
+  make_image 40M -F 32 -s 1
+  dd if=/dev/zero of=image bs=512 count=1 conv=notrunc status=none
+  run -5 --separate-stderr msd-normalfiles cat image HELLO.TXT
+  [ "$output" = hello ]
+  [[ $stderr == *'boot sector damaged'* ]]
+  rm image; truncate -s 32M image
+  mkfs.exfat -L COPY image >/dev/null
+  dd if=/dev/zero of=image bs=512 count=1 conv=notrunc status=none
+  run -5 --separate-stderr msd-normalfiles info -nPo LABEL image
+  [ "$output" = 'LABEL="COPY"' ]
+}
+
+@test "other file systems are named, with what reads them" {
+  truncate -s 16M image
+  run -5 --separate-stderr msd-normalfiles unpack image out
+  [[ $stderr == *'neither FAT nor exFAT'* ]]
+  [ ! -e out ]
+  mkfs.ext4 -q image
+  run -5 --separate-stderr msd-normalfiles list image
+  [[ $stderr == *ext4*hint*'mount -t msd image'* ]]
+  run -7 --separate-stderr msd-normalfiles list missing
+  run -5 --separate-stderr msd-normalfiles list /dev/null
+}
+
+@test "list: table, JSON and pairs" {
+  make_tree
+  make_image 16M -F 16
+  run -0 msd-normalfiles list -r image
+  [[ ${lines[0]} =~ ^ATTRS\ +SIZE\ MTIME\ +NAME$ ]]
+  [[ $output == *'----A            6 2024-02-29T12:34:56 HELLO.TXT'* ]]
+  [ "$(msd-normalfiles list -rno NAME image | sort)" = "$(cd tree && find . -mindepth 1 -printf '%P\n' | sort)" ]
+  msd-normalfiles list -rJ image | jq -e '.files | length == 16'
+  [ "$(msd-normalfiles list -J image hello.txt | jq -c '.files[0] | [.name, .size, .mtime]')" = \
+    '["hello.txt",6,"2024-02-29T12:34:56"]' ]
+  [ "$(msd-normalfiles list -nPo size,name image lower.txt)" = 'SIZE="6" NAME="lower.txt"' ]
+  run -2 --separate-stderr msd-normalfiles list -o NONE image
+  run -1 --separate-stderr msd-normalfiles list image nowhere
+}
+
+@test "get and cat" {
+  make_tree
+  make_image 16M -F 16
+  [ "$(msd-normalfiles cat image HELLO.TXT lower.txt)" = $'hello\nhello' ]
+  msd-normalfiles cat image 'a long folder name/70000 bytes.bin' | cmp - tree/a*/70000*
+  msd-normalfiles get image 'a long folder name/deep/x' .
+  cmp x tree/a*/deep/x
+  msd-normalfiles get image HELLO.TXT renamed
+  cmp renamed tree/HELLO.TXT
+  run -1 --separate-stderr msd-normalfiles get image 'a long folder name' .
+  [[ $stderr == *'get -r'* ]]
+  mkdir to
+  msd-normalfiles get -r image 'a long folder name' HELLO.TXT to
+  diff -r tree/a* to/a*
+  cmp to/HELLO.TXT tree/HELLO.TXT
+  run -1 --separate-stderr msd-normalfiles cat image EMPTY
+  run -1 --separate-stderr msd-normalfiles get image HELLO.TXT nowhere/x
+  run -2 --separate-stderr msd-normalfiles get image HELLO.TXT
+  run -2 --separate-stderr msd-normalfiles frobnicate image
+}
+
+@test "unpack adds and replaces, --delete mirrors" {
+  make_tree
+  make_image 16M -F 16
+  mkdir -p out/mine
+  printf old >out/HELLO.TXT; printf mine >out/mine/file
+  exec 9<out/HELLO.TXT
+  msd-normalfiles unpack image out
+  [ "$(cat <&9)" = old ]	# replaced, not written into
+  [ "$(cat out/HELLO.TXT)" = hello ]
+  [ -e out/mine/file ]
+  msd-normalfiles unpack --delete --exclude='*.keep' image out
+  [ ! -e out/mine ]
+  diff -r tree out
+  touch out/a.keep; mkdir -p out/x/y; ln -s /etc out/link
+  msd-normalfiles unpack --delete --exclude='*.keep' image out
+  [ -e out/a.keep ] && [ ! -e out/x ] && [ ! -L out/link ] && [ -d /etc ]
+}
+
+@test "unpack: globs, limits, read-only bit, holes" {
+  make_tree
+  head -c 1M /dev/zero >tree/zeros
+  make_image 16M -F 16
+  mattrib -i image +r ::HELLO.TXT
+  msd-normalfiles unpack --include='*.txt' image out
+  [ "$(cd out && find . -mindepth 1 | sort | paste -sd ' ')" = './HELLO.TXT ./lower.txt' ]
+  [ "$(stat -c %a out/HELLO.TXT)" = 444 ]
+  rm -rf out
+  msd-normalfiles unpack --exclude='a long*' image out
+  [ ! -e out/a* ] && [ -e out/EMPTY ]
+  [ "$(stat -c '%s %b' out/zeros)" = '1048576 0' ]
+  rm -rf out
+  run -6 --separate-stderr msd-normalfiles unpack --max-files=3 image out
+  [[ $stderr == *--max-files* ]]
+  run -6 --separate-stderr msd-normalfiles unpack --max-size=64K image out
+}
+
+@test "unpack: nothing outside of the folder, no symlink followed" {
+  make_tree
+  make_image 16M -F 16
+  mkdir out victim
+  printf precious >victim/HELLO.TXT
+  ln -s ../victim/HELLO.TXT out/HELLO.TXT
+  ln -s ../victim out/EMPTY
+  ln -s ../victim out/'a long folder name'
+  run -1 --separate-stderr msd-normalfiles unpack image out
+  [[ $stderr == *'symbolic link'* ]]
+  [ "$(cat victim/*)" = precious ]
+  [ "$(cat out/HELLO.TXT)" = hello ] && [ ! -L out/HELLO.TXT ]
+}
+
+@test "unpack -: a tar stream" {
+  make_tree
+  make_image 16M -F 16
+  mkdir out
+  msd-normalfiles unpack image - | tar -x -C out
+  diff -r tree out
+  [ "$(stat -c %Y out/HELLO.TXT)" = "$(stat -c %Y tree/HELLO.TXT)" ]
+  [ "$(msd-normalfiles unpack --include='lower*' image - | tar -t)" = lower.txt ]
+}
+
+@test "damage is told with path and place, and what can be read is saved" {
+  make_tree
+  make_image 2M -F 12 -s 1
+  # a chain that leads back to itself, a folder that is its own parent, names with slashes
+  at=$(grep -abo 'X          ' image | tail -n 1 | cut -d: -f1)
+  printf '\xff\xff' | dd of=image bs=1 seek=$((at + 26)) conv=notrunc status=none
+  printf 'HE/LO   TXT' >name
+  at=$(grep -abo 'HELLO   TXT' image | cut -d: -f1)
+  dd if=name of=image bs=1 seek="$at" conv=notrunc status=none
+  run -5 --separate-stderr msd-normalfiles unpack image out
+  [[ $stderr == *"image: a long folder name/deep/x: chain leads to"*'(byte '* ]]
+  [[ $stderr == *"read as 'HE_LO.TXT' (byte $at)"* ]]
+  [ "$(cat out/HE_LO.TXT)" = hello ]
+  cmp out/a*/70000* tree/a*/70000*
+}
