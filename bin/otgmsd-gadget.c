@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* otgmsd-gadget: build, tear down and replug the USB gadget, switch mass storage on and off. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/lock.h"
+#include "config/config.h"
+#include "gadget/find.h"
+#include "gadget/gadget.h"
+#include "out.h"
+#include "tool.h"
+
+#define DEFAULT_GADGET "kvmd"
+#define DEFAULT_HOST_TIMEOUT_MS 10000
+
+enum { OPT_CONTROLLER = 1000, OPT_DRIVES, OPT_SHAPE, OPT_SOFT, OPT_TIMEOUT, OPT_DRY_RUN };
+
+static const struct poptOption options[] = {
+	{ "gadget", 'g', POPT_ARG_STRING, NULL, 'g', "Gadget in configfs", "NAME" },
+	{ "controller", 0, POPT_ARG_STRING, NULL, OPT_CONTROLLER, "USB device controller to bind to", "NAME" },
+	{ "drives", 0, POPT_ARG_STRING, NULL, OPT_DRIVES, "Number of drives, 1 to 8", "N" },
+	{ "shape", 0, POPT_ARG_STRING, NULL, OPT_SHAPE, "functions: one per drive; luns: one for all", "SHAPE" },
+	{ "soft", 0, POPT_ARG_NONE, NULL, OPT_SOFT, "replug: try it with functions left bound", NULL },
+	{ "timeout", 0, POPT_ARG_STRING, NULL, OPT_TIMEOUT, "Wait for controller or host", "TIME" },
+	{ "dry-run", 0, POPT_ARG_NONE, NULL, OPT_DRY_RUN, "Print what would be done, do nothing", NULL },
+	OUT_OPTIONS,
+	POPT_TABLEEND
+};
+
+struct command {
+	struct tool tool;
+	const struct verb *verb;
+	struct msd_config *config;
+	const char *gadget;		/* -g, or NULL */
+	struct msd_gadget_options gadget_options;
+	struct msd_log dry_log;
+	const char *controller, *drives, *shape, *timeout;
+	bool listed;			/* an option of lists was given */
+	struct out_options out;
+};
+
+struct verb {
+	const char *name;
+	bool builds;			/* takes --drives and --shape */
+	int (*run)(struct command *command, struct msd_error *err);
+};
+
+static void print_step(void *data, enum msd_log_level level, const char *msg)
+{
+	struct tool *tool = data;
+
+	if (level == MSD_LOG_STEP)
+		puts(msg);
+	else
+		tool->log.fn(tool->log.data, level, msg);
+}
+
+/* The gadget that is built when none is named. */
+static int run_start(struct command *command, struct msd_error *err)
+{
+	return msd_gadget_start(&command->config->gadget, &command->gadget_options, err);
+}
+
+static int run_stop(struct command *command, struct msd_error *err)
+{
+	return msd_gadget_stop(command->config->gadget.name, &command->gadget_options, err);
+}
+
+static int run_restart(struct command *command, struct msd_error *err)
+{
+	return msd_gadget_restart(&command->config->gadget, &command->gadget_options, err);
+}
+
+static int run_on_drives(struct command *command, struct msd_error *err,
+			 int (*run)(const char *, const struct msd_gadget_options *,
+				    struct msd_error *))
+{
+	char found[NAME_MAX + 1];
+	int rc = 0;
+
+	if (!command->gadget)
+		rc = msd_find_gadget(MSD_GADGETS_DIR, command->config->gadget.name, found, err);
+	if (rc < 0)
+		return rc;
+	return run(command->gadget ? command->gadget : found, &command->gadget_options, err);
+}
+
+static int run_replug(struct command *command, struct msd_error *err)
+{
+	return run_on_drives(command, err, msd_gadget_replug);
+}
+
+static int run_enable(struct command *command, struct msd_error *err)
+{
+	return run_on_drives(command, err, msd_gadget_enable);
+}
+
+static int run_disable(struct command *command, struct msd_error *err)
+{
+	return run_on_drives(command, err, msd_gadget_disable);
+}
+
+enum { COL_GADGET, COL_OWN, COL_CONTROLLER, COL_STATE, COL_SPEED, COL_DRIVES, COL_ENABLED,
+       COL_FUNCTIONS, N_COLUMNS };
+
+static const struct out_column columns[N_COLUMNS] = {
+	[COL_GADGET] = { "GADGET", OUT_TEXT, "name in configfs" },
+	[COL_OWN] = { "OWN", OUT_BOOL, "made by otgmsd-gadget" },
+	[COL_CONTROLLER] = { "CONTROLLER", OUT_TEXT, "that it is bound to" },
+	[COL_STATE] = { "STATE", OUT_TEXT, "what the host has made of it" },
+	[COL_SPEED] = { "SPEED", OUT_TEXT, "of the link to the host" },
+	[COL_DRIVES] = { "DRIVES", OUT_NUMBER, "drives that there are" },
+	[COL_ENABLED] = { "ENABLED", OUT_NUMBER, "drives that the host is shown" },
+	[COL_FUNCTIONS] = { "FUNCTIONS", OUT_TEXT, "functions that the host is shown" },
+};
+
+static int run_status(struct command *command, struct msd_error *err)
+{
+	_cleanup_free_ struct msd_gadget_status *status = NULL;
+	bool bound = false;
+	struct out *out;
+	size_t n;
+	int rc = msd_gadget_read_status(command->gadget, &status, &n, err);
+
+	if (rc < 0)
+		return rc;
+	out = out_new(&command->tool, "gadgets", columns, N_COLUMNS, &command->out);
+	for (size_t i = 0; i < n; i++) {
+		const struct msd_gadget_status *s = &status[i];
+
+		out_row(out, NULL, NULL);
+		out_text(out, COL_GADGET, s->name);
+		out_bool(out, COL_OWN, s->own);
+		out_text(out, COL_CONTROLLER, s->controller[0] ? s->controller : NULL);
+		out_text(out, COL_STATE, s->state[0] ? s->state : NULL);
+		out_text(out, COL_SPEED, s->speed[0] ? s->speed : NULL);
+		out_number(out, COL_DRIVES, s->n_drives);
+		out_number(out, COL_ENABLED, s->n_enabled);
+		out_text(out, COL_FUNCTIONS, s->functions[0] ? s->functions : NULL);
+		bound |= s->controller[0];
+	}
+	out_print(out);
+	/* the list has said it */
+	err->msg[0] = '\0';
+	return bound ? 0 : -MSD_E_NO;
+}
+
+static const struct verb verbs[] = {
+	{ "start", true, run_start },
+	{ "stop", false, run_stop },
+	{ "restart", true, run_restart },
+	{ "status", false, run_status },
+	{ "replug", false, run_replug },
+	{ "enable", false, run_enable },
+	{ "disable", false, run_disable },
+};
+
+static const struct verb *find_verb(struct tool *tool)
+{
+	const char *name = tool_next_operand(tool);
+	char known[128] = "";
+
+	for (unsigned i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
+		if (name && !strcmp(verbs[i].name, name))
+			return &verbs[i];
+		snprintf(known + strlen(known), sizeof(known) - strlen(known), "%s%s", i ? ", " : "",
+			 verbs[i].name);
+	}
+	if (!name)
+		tool_usage_error(tool, "what to do is missing: %s", known);
+	tool_usage_error(tool, "%s: not one of %s", name, known);
+}
+
+static void parse_options(struct command *command)
+{
+	struct tool *tool = &command->tool;
+	int option;
+
+	while ((option = tool_next_option(tool))) {
+		if (option == 'g')
+			command->gadget = tool_option_value(tool);
+		else if (option == OPT_CONTROLLER)
+			command->controller = tool_option_value(tool);
+		else if (option == OPT_DRIVES)
+			command->drives = tool_option_value(tool);
+		else if (option == OPT_SHAPE)
+			command->shape = tool_option_value(tool);
+		else if (option == OPT_TIMEOUT)
+			command->timeout = tool_option_value(tool);
+		else if (option == OPT_SOFT)
+			command->gadget_options.soft = true;
+		else if (option == OPT_DRY_RUN)
+			command->gadget_options.dry_run = true;
+		else
+			command->listed |= out_option(tool, option, &command->out);
+	}
+	command->verb = find_verb(tool);
+	if (tool_next_operand(tool))
+		tool_usage_error(tool, "%s: takes nothing behind it", command->verb->name);
+}
+
+static void check_options(struct command *command)
+{
+	const char *verb = command->verb->name;
+	struct tool *tool = &command->tool;
+
+	if ((command->drives || command->shape) && !command->verb->builds)
+		tool_usage_error(tool, "--drives and --shape go with start and restart, not with %s", verb);
+	if (command->gadget_options.soft && strcmp(verb, "replug"))
+		tool_usage_error(tool, "--soft goes with replug, not with %s", verb);
+	if (command->listed && strcmp(verb, "status"))
+		tool_usage_error(tool, "--json, --pairs, --noheadings and --output go with status, not with %s",
+				 verb);
+}
+
+/* What the options say goes before what the file says. */
+static void apply_options(struct command *command)
+{
+	struct msd_gadget_spec *spec = &command->config->gadget;
+	struct msd_gadget_options *o = &command->gadget_options;
+	struct tool *tool = &command->tool;
+	uint64_t n;
+
+	if (command->drives) {
+		n = tool_number(tool, "--drives", command->drives, MSD_DRIVES_MAX);
+		if (n == 0)
+			tool_usage_error(tool, "--drives: at least 1; '%s stop' removes all", tool->name);
+		spec->n_drives = (unsigned)n;
+	}
+	if (command->shape && !strcmp(command->shape, "luns"))
+		spec->shape = MSD_SHAPE_LUNS;
+	else if (command->shape && !strcmp(command->shape, "functions"))
+		spec->shape = MSD_SHAPE_FUNCTIONS;
+	else if (command->shape)
+		tool_usage_error(tool, "--shape: '%s' is not 'functions' or 'luns'", command->shape);
+	o->controller = command->controller ? command->controller : spec->controller;
+	o->host_timeout_ms = DEFAULT_HOST_TIMEOUT_MS;
+	if (command->timeout)
+		o->host_timeout_ms = o->controller_timeout_ms =
+			tool_duration(tool, "--timeout", command->timeout);
+	command->dry_log = (struct msd_log){ print_step, tool };
+	o->log = o->dry_run ? &command->dry_log : &tool->log;
+}
+
+/* start, stop and restart know their gadget by name alone, it need not be there. */
+static int name_gadget(struct command *command, struct msd_error *err)
+{
+	struct msd_gadget_spec *spec = &command->config->gadget;
+	const char *name = command->gadget;
+
+	if (!name && (spec->name || !(command->verb->builds || command->verb->run == run_stop)))
+		return 0;
+	free(spec->name);
+	spec->name = strdup(name ? name : DEFAULT_GADGET);
+	return spec->name ? 0 : msd_fail_errno(err, ENOMEM, "gadget");
+}
+
+static int run(struct command *command, struct msd_error *err)
+{
+	_cleanup_close_ int lock = -1;
+	int rc = msd_config_read(command->tool.config, &command->config, err);
+
+	if (rc < 0)
+		return rc;
+	apply_options(command);
+	rc = name_gadget(command, err);
+	if (rc == 0 && command->verb->run != run_status && !command->gadget_options.dry_run)
+		rc = msd_gadget_lock(MSD_GADGET_LOCK_MS, &lock, err);
+	return rc < 0 ? rc : command->verb->run(command, err);
+}
+
+int main(int argc, char **argv)
+{
+	struct command command = { 0 };
+	struct msd_error err = { 0 };
+	int rc, status;
+
+	tool_init(&command.tool, "otgmsd-gadget", argc, argv, options,
+		  "[OPTION…] start|stop|restart|status|replug|enable|disable");
+	parse_options(&command);
+	check_options(&command);
+	rc = run(&command, &err);
+	status = tool_exit_status(rc);
+	if (rc < 0 && err.msg[0]) {
+		if ((rc == -EACCES || rc == -EPERM) && geteuid() != 0)
+			msd_hint(&err, "only root may do this: sudo otgmsd-gadget %s", command.verb->name);
+		tool_report(&command.tool, rc, &err);
+	}
+	msd_config_free(command.config);
+	return tool_done(&command.tool, status);
+}

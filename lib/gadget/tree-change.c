@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* A gadget's directories in configfs: every change, and how it is undone. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/cleanup.h"
+#include "gadget/attr.h"
+#include "gadget/find.h"
+#include "tree-priv.h"
+
+enum undo_kind { UNDO_RMDIR, UNDO_UNLINK, UNDO_LINK };
+
+struct tree_undo {
+	struct tree_undo *next;
+	enum undo_kind kind;
+	char *target;		/* UNDO_LINK only */
+	char path[];
+};
+
+#define FORMAT_PATH(path, fmt)                           \
+	do {                                             \
+		va_list ap_;                             \
+		va_start(ap_, fmt);                      \
+		vsnprintf(path, sizeof(path), fmt, ap_); \
+		va_end(ap_);                             \
+	} while (0)
+
+static int fail(int errnum, const char *path, struct msd_error *err)
+{
+	return msd_fail_errno(err, errnum, "%s/%s", MSD_GADGETS_DIR, path);
+}
+
+/* Tells a step as a shell would do it. Returns whether it is to be taken. */
+static bool step(const struct tree *tree, const char *what, const char *path)
+{
+	msd_log(tree->options->log, MSD_LOG_STEP, "%s %s/%s", what, MSD_GADGETS_DIR, path);
+	return !tree->options->dry_run;
+}
+
+/* Without memory there is no way back, and nothing worse. */
+static void remember(struct tree *tree, enum undo_kind kind, const char *path, const char *target)
+{
+	struct tree_undo *undo = malloc(sizeof(*undo) + strlen(path) + 1);
+
+	if (!undo)
+		return;
+	undo->kind = kind;
+	undo->target = target ? strdup(target) : NULL;
+	strcpy(undo->path, path);
+	undo->next = tree->undo;
+	tree->undo = undo;
+}
+
+static struct tree_undo *free_undo(struct tree_undo *undo)
+{
+	struct tree_undo *next = undo->next;
+
+	free(undo->target);
+	free(undo);
+	return next;
+}
+
+void tree_roll_back(struct tree *tree)
+{
+	while (tree->undo) {
+		struct tree_undo *undo = tree->undo;
+
+		if (undo->kind == UNDO_LINK && undo->target)
+			symlinkat(undo->target, tree->dirfd, undo->path);
+		else if (undo->kind == UNDO_UNLINK)
+			unlinkat(tree->dirfd, undo->path, 0);
+		else if (undo->kind == UNDO_RMDIR)
+			unlinkat(tree->dirfd, undo->path, AT_REMOVEDIR);
+		tree->undo = free_undo(undo);
+	}
+}
+
+void tree_keep(struct tree *tree)
+{
+	while (tree->undo)
+		tree->undo = free_undo(tree->undo);
+}
+
+void tree_close(struct tree *tree)
+{
+	tree_keep(tree);
+	free(tree->functions);
+	free(tree->links);
+	if (tree->dirfd >= 0)
+		close(tree->dirfd);
+	*tree = (struct tree){ .dirfd = -1 };
+}
+
+int tree_mkdir(struct tree *tree, struct msd_error *err, const char *fmt, ...)
+{
+	char path[PATH_MAX];
+
+	FORMAT_PATH(path, fmt);
+	if (!step(tree, "mkdir", path))
+		return 0;
+	if (mkdirat(tree->dirfd, path, 0755) == 0)
+		remember(tree, UNDO_RMDIR, path, NULL);
+	else if (errno != EEXIST)
+		return fail(errno, path, err);
+	return 0;
+}
+
+int tree_rmdir(struct tree *tree, struct msd_error *err, const char *fmt, ...)
+{
+	char path[PATH_MAX];
+
+	FORMAT_PATH(path, fmt);
+	if (step(tree, "rmdir", path) && unlinkat(tree->dirfd, path, AT_REMOVEDIR) < 0 &&
+	    errno != ENOENT)
+		return fail(errno, path, err);
+	return 0;
+}
+
+int tree_write(struct tree *tree, const char *value, struct msd_error *err, const char *fmt, ...)
+{
+	char path[PATH_MAX];
+	int rc;
+
+	FORMAT_PATH(path, fmt);
+	msd_log(tree->options->log, MSD_LOG_STEP, "echo '%s' > %s/%s", value, MSD_GADGETS_DIR, path);
+	if (tree->options->dry_run)
+		return 0;
+	rc = msd_attr_write(tree->dirfd, path, value, err);
+	if (rc < 0)
+		msd_prefix(err, "%s", MSD_GADGETS_DIR);
+	return rc;
+}
+
+int tree_chown(struct tree *tree, uid_t uid, gid_t gid, struct msd_error *err, const char *fmt, ...)
+{
+	char path[PATH_MAX], what[64];
+
+	FORMAT_PATH(path, fmt);
+	snprintf(what, sizeof(what), "chown %d:%d", (int)uid, (int)gid);
+	if (step(tree, what, path) && fchownat(tree->dirfd, path, uid, gid, 0) < 0)
+		return fail(errno, path, err);
+	return 0;
+}
+
+int tree_mark(struct tree *tree, mode_t bits, bool set, struct msd_error *err, const char *fmt, ...)
+{
+	char path[PATH_MAX], what[16];
+	struct stat st;
+	mode_t mode;
+
+	FORMAT_PATH(path, fmt);
+	/* "chmod ug-s" and "chmod +t" say the same */
+	snprintf(what, sizeof(what), "chmod %s%s%c%s%s", bits & TREE_HALF_BUILT ? "u" : "",
+		 bits & TREE_TAKEN_OUT ? "g" : "", set ? '+' : '-', bits & ~TREE_OWN ? "s" : "",
+		 bits & TREE_OWN ? "t" : "");
+	if (!step(tree, what, path))
+		return 0;
+	if (fstatat(tree->dirfd, path, &st, 0) < 0)
+		return fail(errno, path, err);
+	mode = (set ? st.st_mode | bits : st.st_mode & ~bits) & 07777;
+	if (fchmodat(tree->dirfd, path, mode, 0) < 0)
+		return fail(errno, path, err);
+	return 0;
+}
+
+int tree_link(struct tree *tree, const char *config, const char *name, const char *function,
+	      struct msd_error *err)
+{
+	struct tree_link *links = reallocarray(tree->links, tree->n_links + 1, sizeof(*links));
+	char path[PATH_MAX], target[PATH_MAX];
+
+	if (!links)
+		return fail(ENOMEM, config, err);
+	tree->links = links;
+	snprintf(path, sizeof(path), "%s/configs/%s/%s", tree->name, config, name);
+	/* configfs resolves it as the process would, and shows it relative */
+	snprintf(target, sizeof(target), "%s/%s/functions/%s", MSD_GADGETS_DIR, tree->name, function);
+	msd_log(tree->options->log, MSD_LOG_STEP, "ln -s %s %s/%s", target, MSD_GADGETS_DIR, path);
+	if (!tree->options->dry_run) {
+		if (symlinkat(target, tree->dirfd, path) < 0)
+			return fail(errno, path, err);
+		remember(tree, UNDO_UNLINK, path, NULL);
+	}
+	links += tree->n_links++;
+	strcpy(links->config, config);
+	strcpy(links->name, name);
+	strcpy(links->function, function);
+	return 0;
+}
+
+int tree_unlink(struct tree *tree, const struct tree_link *link, struct msd_error *err)
+{
+	char path[PATH_MAX], target[PATH_MAX];
+	size_t i = (size_t)(link - tree->links);
+
+	snprintf(path, sizeof(path), "%s/configs/%s/%s", tree->name, link->config, link->name);
+	snprintf(target, sizeof(target), "%s/%s/functions/%s", MSD_GADGETS_DIR, tree->name,
+		 link->function);
+	if (step(tree, "rm", path)) {
+		if (unlinkat(tree->dirfd, path, 0) < 0 && errno != ENOENT)
+			return fail(errno, path, err);
+		remember(tree, UNDO_LINK, path, target);
+	}
+	memmove(&tree->links[i], &tree->links[i + 1], (--tree->n_links - i) * sizeof(*link));
+	return 0;
+}
+
+int tree_add_function(struct tree *tree, const char *name, struct msd_error *err)
+{
+	struct tree_function *function;
+	int rc;
+
+	rc = tree_mkdir(tree, err, "%s/functions/%s", tree->name, name);
+	if (rc == -ENOENT || rc == -ENODEV) {
+		rc = msd_fail(err, MSD_E_UNSUPPORTED, "%s: the kernel's module usb_f_mass_storage is missing",
+			      name);
+		msd_hint(err, "modprobe usb_f_mass_storage; if it is not found, install the modules of kernel $(uname -r)");
+	}
+	if (rc == 0)
+		rc = tree_mark(tree, TREE_OWN | TREE_HALF_BUILT, true, err, "%s/functions/%s",
+			       tree->name, name);
+	if (rc < 0)
+		return rc;
+	function = tree_find_function(tree, name);
+	if (!function) {
+		function = reallocarray(tree->functions, tree->n_functions + 1, sizeof(*function));
+		if (!function)
+			return fail(ENOMEM, name, err);
+		tree->functions = function;
+		function += tree->n_functions++;
+		*function = (struct tree_function){ .mass_storage = true, .n_luns = 1 };
+		strcpy(function->name, name);
+	}
+	function->own = function->half_built = true;
+	return 0;
+}
+
+int tree_add_lun(struct tree *tree, struct tree_function *function, struct msd_error *err)
+{
+	int rc = tree_mkdir(tree, err, "%s/functions/%s/lun.%u", tree->name, function->name,
+			    function->n_luns);
+
+	if (rc == 0)
+		function->n_luns++;
+	return rc;
+}
+
+int tree_remove_function(struct tree *tree, struct tree_function *function, struct msd_error *err)
+{
+	size_t i = (size_t)(function - tree->functions);
+	int rc;
+
+	/* lun.0 goes with the function */
+	for (unsigned lun = function->n_luns; lun > 1; lun--) {
+		rc = tree_rmdir(tree, err, "%s/functions/%s/lun.%u", tree->name, function->name,
+				lun - 1);
+		if (rc < 0)
+			return rc;
+	}
+	rc = tree_rmdir(tree, err, "%s/functions/%s", tree->name, function->name);
+	if (rc < 0)
+		return rc;
+	memmove(function, function + 1, (--tree->n_functions - i) * sizeof(*function));
+	return 0;
+}
+
+int tree_remove_below(struct tree *tree, bool links, struct msd_error *err, const char *fmt, ...)
+{
+	_cleanup_closedir_ DIR *dir = NULL;
+	char path[PATH_MAX], entry_path[PATH_MAX + NAME_MAX + 2];
+	struct dirent *entry;
+	int fd;
+
+	FORMAT_PATH(path, fmt);
+	fd = openat(tree->dirfd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return errno == ENOENT ? 0 : fail(errno, path, err);
+	dir = fdopendir(fd);
+	if (!dir) {
+		close(fd);
+		return fail(ENOMEM, path, err);
+	}
+	while ((entry = readdir(dir))) {
+		if (entry->d_name[0] == '.' || entry->d_type != (links ? DT_LNK : DT_DIR))
+			continue;
+		snprintf(entry_path, sizeof(entry_path), "%s/%s", path, entry->d_name);
+		if (step(tree, links ? "rm" : "rmdir", entry_path) &&
+		    unlinkat(tree->dirfd, entry_path, links ? 0 : AT_REMOVEDIR) < 0 && errno != ENOENT)
+			return fail(errno, entry_path, err);
+	}
+	return 0;
+}

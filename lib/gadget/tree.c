@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* A gadget's directories in configfs: what is there. */
+#include "tree-priv.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+
+#include "base/cleanup.h"
+#include "gadget/attr.h"
+#include "gadget/find.h"
+
+#define CONFIGFS_DIR "/sys/kernel/config"
+
+/* Of fs/configfs/mount.c; no header for programs has it. */
+#define CONFIGFS_MAGIC 0x62656570
+
+/* Why there is no directory of gadgets. */
+static int fail_configfs(struct msd_error *err)
+{
+	struct statfs fs;
+	int rc;
+
+	if (statfs(CONFIGFS_DIR, &fs) < 0) {
+		rc = msd_fail(err, MSD_E_UNSUPPORTED, "%s: this kernel has no configfs, or its module is not loaded",
+			      CONFIGFS_DIR);
+		msd_hint(err, "modprobe libcomposite && mount -t configfs none %s", CONFIGFS_DIR);
+		return rc;
+	}
+	if (fs.f_type != CONFIGFS_MAGIC) {
+		rc = msd_fail(err, MSD_E_UNSUPPORTED, "%s: configfs is not mounted", CONFIGFS_DIR);
+		msd_hint(err, "mount -t configfs none %s", CONFIGFS_DIR);
+		return rc;
+	}
+	rc = msd_fail(err, MSD_E_UNSUPPORTED, "%s: the kernel's module libcomposite is not loaded",
+		      MSD_GADGETS_DIR);
+	msd_hint(err, "modprobe libcomposite");
+	return rc;
+}
+
+int tree_open_gadgets(int *ret_fd, struct msd_error *reterr)
+{
+	*ret_fd = open(MSD_GADGETS_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (*ret_fd >= 0)
+		return 0;
+	if (errno == ENOENT)
+		return fail_configfs(reterr);
+	return msd_fail_errno(reterr, errno, "%s", MSD_GADGETS_DIR);
+}
+
+/* A directory of the tree, NULL with errno when it cannot be opened. */
+static DIR *open_dir(int dirfd, const char *path)
+{
+	int fd = openat(dirfd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+
+	if (fd >= 0 && !dir)
+		close(fd);
+	return dir;
+}
+
+static int fail_path(const struct tree *tree, const char *path, struct msd_error *err)
+{
+	return msd_fail_errno(err, errno, "%s/%s/%s", MSD_GADGETS_DIR, tree->name, path);
+}
+
+static unsigned count_luns(const struct tree *tree, const char *function)
+{
+	_cleanup_closedir_ DIR *dir = NULL;
+	char path[PATH_MAX];
+	struct dirent *entry;
+	unsigned n = 0;
+
+	snprintf(path, sizeof(path), "%s/functions/%s", tree->name, function);
+	dir = open_dir(tree->dirfd, path);
+	while (dir && (entry = readdir(dir)))
+		n += !strncmp(entry->d_name, "lun.", 4);
+	return n;
+}
+
+static int compare_functions(const void *a, const void *b)
+{
+	const struct tree_function *x = a, *y = b;
+
+	return strverscmp(x->name, y->name);
+}
+
+static int read_functions(struct tree *tree, struct msd_error *err)
+{
+	_cleanup_closedir_ DIR *dir = NULL;
+	char path[PATH_MAX];
+	struct dirent *entry;
+	struct stat st;
+
+	snprintf(path, sizeof(path), "%s/functions", tree->name);
+	dir = open_dir(tree->dirfd, path);
+	if (!dir)
+		return fail_path(tree, "functions", err);
+	while ((entry = readdir(dir))) {
+		struct tree_function *function;
+
+		if (entry->d_name[0] == '.')
+			continue;
+		function = reallocarray(tree->functions, tree->n_functions + 1, sizeof(*function));
+		if (!function)
+			return fail_path(tree, "functions", err);
+		tree->functions = function;
+		function += tree->n_functions++;
+		*function = (struct tree_function){ 0 };
+		strcpy(function->name, entry->d_name);
+		function->mass_storage = !strncmp(entry->d_name, TREE_FUNCTION_PREFIX,
+						  strlen(TREE_FUNCTION_PREFIX));
+		if (fstatat(dirfd(dir), entry->d_name, &st, 0) == 0) {
+			function->own = st.st_mode & TREE_OWN;
+			function->taken_out = st.st_mode & TREE_TAKEN_OUT;
+			function->half_built = st.st_mode & TREE_HALF_BUILT;
+		}
+		if (function->mass_storage)
+			function->n_luns = count_luns(tree, function->name);
+	}
+	if (tree->n_functions)
+		qsort(tree->functions, tree->n_functions, sizeof(*tree->functions),
+		      compare_functions);
+	return 0;
+}
+
+/* The newest is what readdir gives first, and the order of making is the order that counts. */
+static int insert_link(struct tree *tree, size_t first, const char *config, const char *name,
+		       const char *target)
+{
+	struct tree_link *links = reallocarray(tree->links, tree->n_links + 1, sizeof(*links));
+	const char *function = strrchr(target, '/');
+
+	if (!links)
+		return -1;
+	tree->links = links;
+	links += first;
+	memmove(links + 1, links, (tree->n_links++ - first) * sizeof(*links));
+	strcpy(links->config, config);
+	strcpy(links->name, name);
+	snprintf(links->function, sizeof(links->function), "%s", function ? function + 1 : target);
+	return 0;
+}
+
+static int read_links(struct tree *tree, const char *config, struct msd_error *err)
+{
+	_cleanup_closedir_ DIR *dir = NULL;
+	char path[PATH_MAX], target[PATH_MAX];
+	size_t first = tree->n_links;
+	struct dirent *entry;
+
+	snprintf(path, sizeof(path), "%s/configs/%s", tree->name, config);
+	dir = open_dir(tree->dirfd, path);
+	if (!dir)
+		return fail_path(tree, path + strlen(tree->name) + 1, err);
+	while ((entry = readdir(dir))) {
+		ssize_t n;
+
+		if (entry->d_type != DT_LNK)
+			continue;
+		n = readlinkat(dirfd(dir), entry->d_name, target, sizeof(target) - 1);
+		if (n < 0)
+			continue;
+		target[n] = '\0';
+		if (insert_link(tree, first, config, entry->d_name, target) < 0)
+			return fail_path(tree, "configs", err);
+	}
+	return 0;
+}
+
+/* The first configuration by number is where drives go. */
+static int read_configs(struct tree *tree, struct msd_error *err)
+{
+	_cleanup_closedir_ DIR *dir = NULL;
+	char path[PATH_MAX];
+	struct dirent *entry;
+	int rc;
+
+	snprintf(path, sizeof(path), "%s/configs", tree->name);
+	dir = open_dir(tree->dirfd, path);
+	if (!dir)
+		return fail_path(tree, "configs", err);
+	while ((entry = readdir(dir))) {
+		if (entry->d_name[0] == '.')
+			continue;
+		if (!tree->has_config || strverscmp(entry->d_name, tree->config) < 0)
+			strcpy(tree->config, entry->d_name);
+		tree->has_config = true;
+		rc = read_links(tree, entry->d_name, err);
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
+static int read_gadget(struct tree *tree, struct msd_error *err)
+{
+	char path[NAME_MAX + 8], udc[NAME_MAX + 2];
+	struct stat st;
+	int rc;
+
+	strcpy(tree->config, "c.1");
+	if (fstatat(tree->dirfd, tree->name, &st, 0) < 0)
+		return errno == ENOENT ? 0 : fail_path(tree, "", err);
+	tree->exists = true;
+	tree->own = st.st_mode & TREE_OWN;
+	tree->taken_out = st.st_mode & TREE_TAKEN_OUT;
+	snprintf(path, sizeof(path), "%s/UDC", tree->name);
+	rc = msd_attr_read(tree->dirfd, path, udc, sizeof(udc), err);
+	if (rc < 0)
+		return rc;
+	snprintf(tree->udc, sizeof(tree->udc), "%s", udc);
+	rc = read_functions(tree, err);
+	if (rc < 0)
+		return rc;
+	rc = read_configs(tree, err);
+	/* killed between the directory and its mark; or another's, of which nothing is lost */
+	if (tree->n_functions == 0 && !tree->has_config)
+		tree->own = true;
+	return rc;
+}
+
+int tree_open(const char *name, const struct msd_gadget_options *options, struct tree *ret,
+	      struct msd_error *reterr)
+{
+	int rc;
+
+	*ret = (struct tree){ .options = options, .dirfd = -1 };
+	if (!*name || *name == '.' || strchr(name, '/') || strlen(name) > NAME_MAX)
+		return msd_fail(reterr, MSD_E_NOTFOUND, "%s: not the name of a gadget", name);
+	strcpy(ret->name, name);
+	rc = tree_open_gadgets(&ret->dirfd, reterr);
+	if (rc == 0)
+		rc = read_gadget(ret, reterr);
+	return rc;
+}
+
+struct tree_function *tree_find_function(struct tree *tree, const char *name)
+{
+	for (size_t i = 0; i < tree->n_functions; i++)
+		if (!strcmp(tree->functions[i].name, name))
+			return &tree->functions[i];
+	return NULL;
+}
+
+struct tree_link *tree_find_link(struct tree *tree, const char *function)
+{
+	for (size_t i = 0; i < tree->n_links; i++)
+		if (!strcmp(tree->links[i].function, function))
+			return &tree->links[i];
+	return NULL;
+}
+
+unsigned tree_count_drives(const struct tree *tree)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < tree->n_functions; i++)
+		n += tree->functions[i].n_luns;
+	return n;
+}
