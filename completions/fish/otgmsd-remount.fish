@@ -1,0 +1,16 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+complete -c otgmsd-remount -f
+complete -c otgmsd-remount -n __fish_is_first_arg -a rw -d 'Make the storage writable'
+complete -c otgmsd-remount -n __fish_is_first_arg -a ro -d 'Make the storage read-only'
+complete -c otgmsd-remount -n __fish_is_first_arg -a status -d 'Who writes the storage'
+complete -c otgmsd-remount -l wait -x -d 'Wait so long for who keeps it from becoming ro'
+complete -c otgmsd-remount -s J -l json -d 'Print JSON'
+complete -c otgmsd-remount -s P -l pairs -d 'Print KEY="value" pairs'
+complete -c otgmsd-remount -s n -l noheadings -d 'Print no heading line'
+complete -c otgmsd-remount -s o -l output -x -a 'KIND MODE PID NAME PATH MOUNTPOINT' -d 'Print these columns'
+complete -c otgmsd-remount -s C -l config -r -F -d 'Read this file'
+complete -c otgmsd-remount -s q -l quiet -d 'Print no warnings'
+complete -c otgmsd-remount -s v -l verbose -d 'Say what is done'
+complete -c otgmsd-remount -s h -l help -d 'Print the options'
+complete -c otgmsd-remount -l usage -d 'Print the options in short'
+complete -c otgmsd-remount -s V -l version -d 'Print the version'
