@@ -317,7 +317,7 @@ int msd_exfat_probe(struct msd_fs *fs, uint64_t offset, struct msd_error *err)
 	fs->n_copies = 0;
 	fs->ops = &exfat_ops;
 	fs->boot_offset = offset;
-	fs->info.type = MSD_FS_EXFAT;
+	fs->info.type = MSD_FS_TYPE_EXFAT;
 	fs->info.sector_bytes = sector;
 	fs->info.cluster_bytes = sector << boot.cluster_shift;
 	fs->info.n_fats = boot.fats;

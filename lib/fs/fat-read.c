@@ -12,7 +12,7 @@
 
 static uint32_t entry_bits(const struct msd_fs *fs)
 {
-	return fs->info.type == MSD_FS_FAT32 ? 32 : fs->info.type == MSD_FS_FAT16 ? 16 : 12;
+	return fs->info.type == MSD_FS_TYPE_FAT32 ? 32 : fs->info.type == MSD_FS_TYPE_FAT16 ? 16 : 12;
 }
 
 /* The raw entry of a cluster, without the four bits of FAT32 that do not count. */
@@ -27,10 +27,10 @@ static int read_entry(struct msd_fs *fs, uint32_t cluster, uint32_t *ret, struct
 	if (rc < 0)
 		return rc;
 	switch (fs->info.type) {
-	case MSD_FS_FAT32:
+	case MSD_FS_TYPE_FAT32:
 		*ret = le32_get(*(const le32 *)p) & FAT32_MASK;
 		return 0;
-	case MSD_FS_FAT16:
+	case MSD_FS_TYPE_FAT16:
 		*ret = le16_get(*(const le16 *)p);
 		return 0;
 	default:
@@ -46,8 +46,8 @@ static int read_entry(struct msd_fs *fs, uint32_t cluster, uint32_t *ret, struct
 
 static int fat_read_next(struct msd_fs *fs, uint32_t cluster, uint32_t *ret, struct msd_error *err)
 {
-	uint32_t bad = fs->info.type == MSD_FS_FAT32 ? FAT32_BAD :
-		       fs->info.type == MSD_FS_FAT16 ? FAT16_BAD : FAT12_BAD;
+	uint32_t bad = fs->info.type == MSD_FS_TYPE_FAT32 ? FAT32_BAD :
+		       fs->info.type == MSD_FS_TYPE_FAT16 ? FAT16_BAD : FAT12_BAD;
 	int rc = read_entry(fs, cluster, ret, err);
 
 	if (rc < 0)
@@ -69,7 +69,7 @@ static int fat_count_free(struct msd_fs *fs, uint32_t *ret, struct msd_error *er
 		size_t avail;
 		int rc;
 
-		if (fs->info.type == MSD_FS_FAT12) {
+		if (fs->info.type == MSD_FS_TYPE_FAT12) {
 			rc = read_entry(fs, cluster++, &value, err);
 			if (rc < 0)
 				return rc;
@@ -187,7 +187,7 @@ static void set_node(struct msd_fs *fs, struct msd_fs_node *node, const struct f
 	node->attributes = entry->attr;
 	node->contiguous = false;
 	node->first_cluster = le16_get(entry->cluster_low);
-	if (fs->info.type == MSD_FS_FAT32)
+	if (fs->info.type == MSD_FS_TYPE_FAT32)
 		node->first_cluster |= (uint32_t)(le16_get(entry->cluster_high) & 0xfff) << 16;
 	node->size_bytes = node->is_dir ? 0 : le32_get(entry->size_bytes);
 	node->valid_bytes = node->size_bytes;
@@ -316,7 +316,7 @@ static bool is_boot_sector(const struct fat_boot_sector *boot)
 
 static void set_boot_fields(struct msd_fs *fs, const struct fat_boot_sector *boot, uint32_t fat_sectors)
 {
-	bool is32 = fs->info.type == MSD_FS_FAT32;
+	bool is32 = fs->info.type == MSD_FS_TYPE_FAT32;
 	uint16_t ext_flags = is32 ? le16_get(boot->u.fat32.ext_flags) : 0;
 	uint64_t stride = (uint64_t)fat_sectors * fs->info.sector_bytes;
 	unsigned active = ext_flags & 0x80 ? ext_flags & 15 : 0;
@@ -344,7 +344,7 @@ static int read_clean_bits(struct msd_fs *fs, struct msd_error *err)
 	uint32_t width = entry_bits(fs) / 8, clean;
 	int rc;
 
-	if (fs->info.type == MSD_FS_FAT12)
+	if (fs->info.type == MSD_FS_TYPE_FAT12)
 		return 0;
 	rc = msd_io_pread(fs->io, raw, width, fs->fat_offset + width, err);
 	if (rc < 0)
@@ -393,8 +393,8 @@ int msd_fat_probe(struct msd_fs *fs, uint64_t offset, struct msd_error *err)
 	fs->info.size_bytes = sectors * sector;
 	fs->info.heap_offset_bytes = heap * sector;
 	clusters = (sectors - heap) / boot.sectors_per_cluster;
-	fs->info.type = is32 ? MSD_FS_FAT32 :
-			clusters < FAT12_CLUSTERS_END ? MSD_FS_FAT12 : MSD_FS_FAT16;
+	fs->info.type = is32 ? MSD_FS_TYPE_FAT32 :
+			clusters < FAT12_CLUSTERS_END ? MSD_FS_TYPE_FAT12 : MSD_FS_TYPE_FAT16;
 	if (fs->info.size_bytes > window) {
 		msd_fs_damage(fs, offset, "volume of %llu bytes is cut off after %llu",
 			   (unsigned long long)fs->info.size_bytes, (unsigned long long)window);

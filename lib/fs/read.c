@@ -169,7 +169,7 @@ void msd_fs_map_init(struct msd_fs *fs, const struct msd_fs_node *node, struct m
 	ret->cluster = node->first_cluster;
 	ret->contiguous = node->contiguous;
 	ret->left_bytes = node->size_bytes;
-	if (node->is_dir && fs->info.type != MSD_FS_EXFAT)
+	if (node->is_dir && fs->info.type != MSD_FS_TYPE_EXFAT)
 		ret->left_bytes = UINT64_MAX;
 }
 

@@ -13,7 +13,7 @@
 #include "base/io.h"
 #include "fs/area.h"
 
-enum msd_fs_type { MSD_FS_FAT12, MSD_FS_FAT16, MSD_FS_FAT32, MSD_FS_EXFAT };
+enum msd_fs_type { MSD_FS_TYPE_FAT12, MSD_FS_TYPE_FAT16, MSD_FS_TYPE_FAT32, MSD_FS_TYPE_EXFAT };
 
 struct msd_fs;
 struct msd_fs_dir;
