@@ -37,11 +37,14 @@ enter:
 fail:
 	movw	$0x7c00 + error - _start, %si
 	call	print
-	hlt
-	jmp	fail
+	movw	$0xf4, %dx		/* qemu's isa-debug-exit */
+	outb	%al, %dx
+1:	hlt
+	jmp	1b
 
-print:					/* the string at SI, to COM1 */
-	movw	$0x3fd, %dx
+print:					/* the string at SI, to COM1; DX stays */
+	pushw	%dx
+0:	movw	$0x3fd, %dx
 1:	inb	%dx, %al
 	testb	$0x20, %al
 	jz	1b
@@ -50,8 +53,9 @@ print:					/* the string at SI, to COM1 */
 	jz	2f
 	movw	$0x3f8, %dx
 	outb	%al, %dx
-	jmp	print
-2:	ret
+	jmp	0b
+2:	popw	%dx
+	ret
 hello:
 	.ascii	"STANDIN boot.img "
 	VERSION

@@ -7,10 +7,8 @@
 	.text
 	.globl _start
 _start:
-	pushw	%dx
 	movw	$0x8000 + first - _start, %si
 	call	print
-	popw	%dx
 	movw	$0x8000 + packet - _start, %si
 	movl	0x8000 + rest - _start, %eax
 	movl	%eax, 8(%si)
@@ -24,8 +22,9 @@ fail:
 	movw	$0x8000 + error - _start, %si
 	call	print
 	jmp	stop
-print:
-	movw	$0x3fd, %dx
+print:					/* the string at SI, to COM1; DX stays */
+	pushw	%dx
+0:	movw	$0x3fd, %dx
 1:	inb	%dx, %al
 	testb	$0x20, %al
 	jz	1b
@@ -34,8 +33,9 @@ print:
 	jz	2f
 	movw	$0x3f8, %dx
 	outb	%al, %dx
-	jmp	print
-2:	ret
+	jmp	0b
+2:	popw	%dx
+	ret
 stop:
 	movw	$0x3fd, %dx		/* until the last character has left */
 1:	inb	%dx, %al
