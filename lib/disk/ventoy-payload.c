@@ -10,7 +10,7 @@
 #define BLOCK 4096u
 #define BLOCKS (VENTOY_BOOT_BYTES / BLOCK)
 #define KEPT_MAX 1024u
-#define CHUNK (256u << 10)
+#define CHUNK (1u << 20)
 
 /* The packed file, as far as it has been unpacked. */
 struct stream {
@@ -201,11 +201,17 @@ struct msd_io *ventoy_payload_get_io(struct ventoy_payload *payload)
 
 int ventoy_payload_fail(const struct ventoy_payload *payload, int rc, struct msd_error *reterr)
 {
-	if (payload->err.code == 0)
+	if (payload->err.code) {
+		if (reterr)
+			*reterr = payload->err;
+		return -payload->err.code;
+	}
+	/* an image that is not recognised is one thing, a release another */
+	if (rc != -MSD_E_FORMAT && rc != -MSD_E_DAMAGED)
 		return rc;
 	if (reterr)
-		*reterr = payload->err;
-	return -payload->err.code;
+		reterr->code = MSD_E_FAILED;
+	return -MSD_E_FAILED;
 }
 
 int ventoy_payload_check(struct ventoy_payload *payload, struct msd_error *reterr)

@@ -148,7 +148,8 @@ static int choose(struct msd_volume *volume, struct msd_io *io, const struct msd
 			return rc;
 		if (rc == 0)
 			continue;
-		if (part->efi) {
+		/* the highest attribute: Windows gives it no letter (Ventoy's boot partition) */
+		if (part->efi || part->gpt_attributes >> 63) {
 			efi = efi ? efi : part;
 			continue;
 		}

@@ -20,8 +20,8 @@ struct msd_volume {
 
 /*
  * Opens the volume in io, which must outlive it: partition's, or with 0 the only one that
- * there is; EFI system partitions are left aside when there is another. Damage is told with
- * offsets in the image.
+ * there is; EFI system partitions, and those of a GPT that get no drive letter, are left aside
+ * when there is another. Damage is told with offsets in the image.
  *
  * Returns 0; -MSD_E_FORMAT when there is none (what there is in the message, what reads it in the
  * hint); -MSD_E_NOTFOUND without such a partition; -MSD_E_USAGE when several fit;

@@ -8,25 +8,7 @@
 #include <errno.h>
 
 #include "disk/ventoy-priv.h"
-#include "tree.h"
-
-static char root[] = "/tmp/msd-ventoy-XXXXXX";
-
-/* Runs a command in the test's folder. */
-static void sh(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-static void sh(const char *fmt, ...)
-{
-	char command[2048];
-	va_list ap;
-	int len = snprintf(command, sizeof(command), "cd %s && { ", root);
-
-	va_start(ap, fmt);
-	len += vsnprintf(command + len, sizeof(command) - (size_t)len, fmt, ap);
-	va_end(ap);
-	snprintf(command + len, sizeof(command) - (size_t)len, "; } >/dev/null 2>&1");
-	if (system(command) != 0)
-		fail_msg("%s", command);
-}
+#include "ventoy-sh.h"
 
 static int setup(void **state)
 {
@@ -42,11 +24,6 @@ static int teardown(void **state)
 {
 	remove_tree(root);
 	return 0;
-}
-
-static const char *in_root(const char *name)
-{
-	return pathf("%s/%s", root, name);
 }
 
 /* Opens the release and reads all of its boot partition. */
