@@ -94,6 +94,7 @@ same()
 @test "the zsh completion of each program has the options of --help" {
   for program in $(programs); do
     same "zsh/_$program" "$(from_help "$program")" "$(from_shell "zsh/_$program")"
+    zsh -n "$MSD_SOURCE/completions/zsh/_$program"
     [[ $(head -n 1 "$MSD_SOURCE/completions/zsh/_$program") == "#compdef $program"* ]] || fail "$program: no #compdef"
   done
 }
@@ -101,6 +102,7 @@ same()
 @test "the fish completion of each program has the options of --help" {
   for program in $(programs); do
     same "fish/$program.fish" "$(from_help "$program")" "$(from_fish "$program")"
+    fish --no-execute "$MSD_SOURCE/completions/fish/$program.fish"
   done
 }
 

@@ -25,7 +25,14 @@ independent()
 }
 
 @test "a private header is included in its own folder only" {
-  none '^#include ".*/.*-priv\.h"' lib/*/*.[ch]
+  local dir
+
+  for dir in lib/*/; do
+    dir=$(basename "$dir")
+    if grep -nP "^#include \"(?!$dir/)[^\"]*/[^\"]*-priv\.h\"" "lib/$dir"/*; then
+      fail "lib/$dir: the private header of another folder"
+    fi
+  done
 }
 
 @test "folders of the library use each other downwards only" {

@@ -133,9 +133,11 @@ _end()
 {
   local status=$?
 
-  # exit with another status than a result's is a script that broke
+  # mounts of a dead server take minutes to go
+  [[ $(</sys/class/net/lo/flags) == 0x9 ]] || resume_nfs
+  # a script that broke off, as by an unset variable, has not passed
   echo "1..$_tests"
-  [ $status -le 1 ] || exit $status
+  [ $status = 0 ] || exit $status
   exit $_failed
 }
 trap _end EXIT
@@ -249,6 +251,28 @@ storage_line() # FSTYPE
   mkdir -p /var/lib/kvmd/msd
   echo "/dev/vda /var/lib/kvmd/msd $1 nofail,nodev,nosuid,noexec,ro,X-kvmd.otgmsd-root=/var/lib/kvmd/msd 0 0" \
     >>/etc/fstab
+}
+
+# A server in this kernel for DIR, which no overlay can be: mount it with
+# mount -t nfs -o vers=4.2 127.0.0.1:/ MOUNTPOINT.
+start_nfs() # DIR
+{
+  modprobe nfsd
+  mountpoint -q /proc/fs/nfsd || mount -t nfsd nfsd /proc/fs/nfsd
+  mkdir -p /var/lib/nfs/v4recovery /run/rpc_pipefs
+  echo "$1 127.0.0.1(rw,no_root_squash,fsid=0,no_subtree_check,insecure)" >/etc/exports
+  rpc.nfsd -N 3 -V 4 2 && echo Y >/proc/fs/nfsd/v4_end_grace && exportfs -ra && rpc.mountd -N 3 -V 4
+}
+
+# The server answers no more, as if its cable were pulled.
+stop_nfs()
+{
+  ip link set lo down
+}
+
+resume_nfs()
+{
+  ip link set lo up
 }
 
 # A file with bytes that do not repeat.
