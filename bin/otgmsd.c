@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 #include "base/shell.h"
 #include "config/config.h"
+#include "gadget/gadget.h"
 #include "out.h"
 #include "storage/drive.h"
 #include "tool.h"
@@ -16,7 +17,8 @@
 /* How long the host may take to find a drive that was plugged in anew. */
 #define REPLUG_TIMEOUT_MS 15000
 
-enum { SET_RW = 1000, SET_CDROM, SET_IMAGE, UNLOCK, EJECT, FORCE, WAIT, TIMEOUT, LIST, DRY_RUN };
+enum { SET_RW = 1000, SET_CDROM, SET_IMAGE, UNLOCK, EJECT, FORCE, REPLUG, WAIT, TIMEOUT,
+       LIST, DRY_RUN };
 
 static const struct poptOption options[] = {
 	{ "gadget", 'g', POPT_ARG_STRING, NULL, 'g', "USB gadget, or GADGET/FUNCTION", "GADGET" },
@@ -29,6 +31,7 @@ static const struct poptOption options[] = {
 	{ "eject", 0, POPT_ARG_NONE, NULL, EJECT, "Take the image out, first of all", NULL },
 	{ "unlock", 0, POPT_ARG_NONE, NULL, UNLOCK, "Take the host's lock on it away", NULL },
 	{ "force", 0, POPT_ARG_NONE, NULL, FORCE, "Do what is refused as unsafe", NULL },
+	{ "replug", 0, POPT_ARG_NONE, NULL, REPLUG, "Plug the gadget in anew, and wait for the host", NULL },
 	{ "wait", 0, POPT_ARG_STRING, NULL, WAIT, "Wait for configured, ejected or inserted", "STATE" },
 	{ "timeout", 0, POPT_ARG_STRING, NULL, TIMEOUT, "Wait no longer, then exit with 3", "TIME" },
 	{ "dry-run", 0, POPT_ARG_NONE, NULL, DRY_RUN, "Print what would be written where", NULL },
@@ -59,7 +62,7 @@ struct command {
 	struct msd_drive_where where;
 	struct msd_drive_change change;
 	struct out_options out;
-	bool list, has_number, changes, has_wait, has_timeout;
+	bool list, has_number, changes, replug, has_wait, has_timeout;
 	enum msd_wait wait;
 	uint64_t timeout_ms;
 };
@@ -82,9 +85,9 @@ static void print_dry_run(void *data, const char *path, const char *value)
 	if (!value)
 		printf("mount -o remount,rw %s\n", file);
 	else if (!value[0])
-		printf("echo >%s\n", file);
+		printf("echo > %s\n", file);
 	else
-		printf("echo %s >%s\n", msd_shell_quote(value, text, sizeof(text)), file);
+		printf("echo %s > %s\n", msd_shell_quote(value, text, sizeof(text)), file);
 }
 
 static void take_option(struct tool *tool, struct command *command, int option)
@@ -126,6 +129,10 @@ static void take_option(struct tool *tool, struct command *command, int option)
 	case FORCE:
 		change->force = true;
 		break;
+	case REPLUG:
+		command->replug = true;
+		change->quiet_type = true;
+		break;
 	case WAIT:
 		command->wait = parse_wait(tool, value);
 		command->has_wait = true;
@@ -151,8 +158,8 @@ static void check_command(struct tool *tool, struct command *command)
 				 operand);
 	command->changes = change->rw != MSD_KEEP || change->cdrom != MSD_KEEP || change->image ||
 			   change->eject || change->unlock;
-	if (command->list && (command->changes || command->has_wait || command->has_number ||
-			      command->where.lun != MSD_FIND_ANY))
+	if (command->list && (command->changes || command->replug || command->has_wait ||
+			      command->has_number || command->where.lun != MSD_FIND_ANY))
 		tool_usage_error(tool, "--list shows all drives, and changes none");
 	if (!command->list && (command->out.json || command->out.pairs || command->out.noheadings ||
 			       command->out.columns))
@@ -248,6 +255,28 @@ static int list(struct tool *tool, const struct command *command, struct msd_err
 	return rc;
 }
 
+static void print_step(void *data, enum msd_log_level level, const char *msg)
+{
+	if (level == MSD_LOG_STEP)
+		printf("%s\n", msg);
+}
+
+static int replug(const struct tool *tool, const struct command *command, const char *gadget,
+		  struct msd_error *err)
+{
+	const struct msd_log print = { .fn = print_step };
+	bool dry_run = command->change.dry_run;
+	const struct msd_gadget_options opts = {
+		.host_timeout_ms = REPLUG_TIMEOUT_MS,
+		.dry_run = dry_run,
+		.log = dry_run ? &print : &tool->log,
+	};
+	_cleanup_close_ int lock = -1;
+	int rc = msd_gadget_lock(MSD_GADGET_LOCK_MS, &lock, err);
+
+	return rc < 0 ? rc : msd_gadget_replug(gadget, &opts, err);
+}
+
 static int run(struct tool *tool, struct command *command, struct msd_error *err)
 {
 	_cleanup_(msd_config_freep) struct msd_config *config = NULL;
@@ -263,6 +292,8 @@ static int run(struct tool *tool, struct command *command, struct msd_error *err
 	rc = msd_drive_open(&command->where, &tool->log, &drive, err);
 	if (rc == 0 && command->changes)
 		rc = msd_drive_change(drive, &command->change, err);
+	if (rc == 0 && command->replug)
+		rc = replug(tool, command, msd_drive_get_id(drive)->gadget, err);
 	if (rc == 0 && command->has_wait)
 		rc = msd_drive_wait(drive, command->wait, command->timeout_ms,
 				    config->storage_path, err);

@@ -15,6 +15,7 @@ complete -c otgmsd -l set-image -r -F -a '(msd-store list -n -o NAME 2>/dev/null
 complete -c otgmsd -l eject -d 'Take the image out, first of all'
 complete -c otgmsd -l unlock -d 'Take the lock of the host on it away'
 complete -c otgmsd -l force -d 'Do what is refused as unsafe'
+complete -c otgmsd -l replug -d 'Plug the gadget in anew'
 complete -c otgmsd -l wait -x -a 'configured ejected inserted' -d 'Wait for a state'
 complete -c otgmsd -l timeout -x -d 'Wait no longer'
 complete -c otgmsd -l dry-run -d 'Print what would be written where'

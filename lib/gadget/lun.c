@@ -146,7 +146,7 @@ unsigned msd_lun_plan(const struct msd_lun_state *from, const struct msd_lun_sta
 static int write_attr(struct msd_lun *lun, const char *attr, const char *value,
 		      const struct msd_log *log, struct msd_error *err)
 {
-	msd_log(log, MSD_LOG_STEP, "%s: %s = %s", lun->name, attr, value[0] ? value : "(nothing)");
+	msd_log(log, MSD_LOG_STEP, "echo '%s' > %s/%s", value, lun->name, attr);
 	return msd_attr_write(lun->dirfd, attr, value, err);
 }
 

@@ -296,7 +296,7 @@ static void warn_of_result(const struct msd_drive *drive, const struct msd_lun_s
 	msd_log(drive->log, MSD_LOG_WARNING,
 		"%s: the host takes it for a %s until it is plugged in anew", drive->name,
 		from->cdrom ? "CD drive" : "flash drive");
-	msd_log(drive->log, MSD_LOG_HINT, "otgmsd-gadget replug");
+	msd_log(drive->log, MSD_LOG_HINT, "otgmsd %s --replug", drive->options);
 }
 
 static void tell_dry_run(const struct msd_drive *drive, const struct msd_lun_state *from,
