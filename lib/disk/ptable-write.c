@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* A partition table with one partition, by libfdisk. */
+#include "disk/ptable-write.h"
+
+#include <errno.h>
+#include <libfdisk/libfdisk.h>
+#include <stdio.h>
+#include <string.h>
+
+#define BASIC_DATA "EBD0A0A2-B9E5-4433-87C0-68B6B72699C7"
+
+/*
+ * For a BIOS that boots from here: INT 18h asks it for the next device. (Zeros would be run as
+ * instructions, and hang it.) int 0x18; 1: hlt; jmp 1
+ */
+static const uint8_t boot_code[] = { 0xCD, 0x18, 0xF4, 0xEB, 0xFD };
+
+/* 64 bits out of the seed, others for every purpose: the finalizer of MurmurHash3. */
+static uint64_t mix(const uint8_t seed[16], uint64_t purpose)
+{
+	uint64_t n = purpose * 0x9E3779B97F4A7C15u;
+
+	for (unsigned i = 0; i < 16; i++) {
+		n = (n ^ seed[i]) * 0xFF51AFD7ED558CCDu;
+		n ^= n >> 33;
+	}
+	return n;
+}
+
+/* A random GUID as RFC 4122 has it: version 4. */
+static void make_guid(const uint8_t seed[16], uint64_t purpose, char text[37])
+{
+	uint64_t high = mix(seed, purpose), low = mix(seed, purpose + 1);
+
+	snprintf(text, 37, "%08X-%04X-4%03X-%04X-%012llX", (unsigned)(high >> 32),
+		 (unsigned)(high >> 16 & 0xFFFF), (unsigned)(high & 0xFFF),
+		 (unsigned)(0x8000 | (low >> 48 & 0x3FFF)),
+		 (unsigned long long)(low & 0xFFFFFFFFFFFFu));
+}
+
+static int make_table(struct fdisk_context *cxt, const struct msd_ptable_make_params *params)
+{
+	bool gpt = params->kind == MSD_PTABLE_MAKE_GPT;
+	char id[37];
+	int rc;
+
+	if (gpt)
+		make_guid(params->seed, 1, id);
+	else
+		snprintf(id, sizeof(id), "0x%08x", (unsigned)mix(params->seed, 5) | 1);
+	rc = fdisk_create_disklabel(cxt, gpt ? "gpt" : "dos");
+	if (rc == 0)
+		rc = fdisk_set_disklabel_id_from_string(cxt, id);
+	return rc;
+}
+
+static int add_partition(struct fdisk_context *cxt, struct fdisk_partition *partition,
+			 struct fdisk_parttype *type, const struct msd_ptable_make_params *params)
+{
+	bool gpt = params->kind == MSD_PTABLE_MAKE_GPT;
+	char guid[37];
+	int rc;
+
+	if (gpt) {
+		rc = fdisk_parttype_set_typestr(type, BASIC_DATA);
+		make_guid(params->seed, 3, guid);
+		if (rc == 0)
+			rc = fdisk_partition_set_uuid(partition, guid);
+	} else {
+		rc = fdisk_parttype_set_code(type, params->mbr_type);
+	}
+	if (rc == 0)
+		rc = fdisk_partition_set_type(partition, type);
+	if (rc == 0)
+		rc = fdisk_partition_set_partno(partition, 0);
+	if (rc == 0)
+		rc = fdisk_partition_set_start(partition, params->start_bytes / params->sector_bytes);
+	if (rc == 0)
+		rc = fdisk_partition_set_size(partition, params->size_bytes / params->sector_bytes);
+	if (rc == 0)
+		rc = fdisk_add_partition(cxt, partition, NULL);
+	if (rc == 0 && params->active)
+		rc = fdisk_toggle_partition_flag(cxt, 0, gpt ? GPT_FLAG_LEGACYBOOT : DOS_FLAG_ACTIVE);
+	return rc;
+}
+
+static int write_table(struct fdisk_context *cxt, struct fdisk_partition *partition,
+		       struct fdisk_parttype *type, struct msd_io *io,
+		       const struct msd_ptable_make_params *params)
+{
+	int rc;
+
+	fdisk_disable_dialogs(cxt, 1);
+	/* of a file libfdisk cannot know it */
+	rc = fdisk_save_user_sector_size(cxt, params->sector_bytes, params->sector_bytes);
+	if (rc == 0)
+		rc = fdisk_assign_device_by_fd(cxt, msd_io_get_fd(io, NULL), msd_io_get_name(io), 0);
+	if (rc == 0)
+		rc = make_table(cxt, params);
+	if (rc == 0)
+		rc = add_partition(cxt, partition, type, params);
+	if (rc == 0)
+		rc = fdisk_write_disklabel(cxt);
+	/* without its sync of the whole machine: the target is synced when it is complete */
+	if (fdisk_get_devfd(cxt) >= 0)
+		fdisk_deassign_device(cxt, 1);
+	return rc;
+}
+
+int msd_ptable_write(struct msd_io *io, const struct msd_ptable_make_params *params,
+		     struct msd_error *reterr)
+{
+	struct fdisk_context *cxt = fdisk_new_context();
+	struct fdisk_partition *partition = fdisk_new_partition();
+	struct fdisk_parttype *type = fdisk_new_parttype();
+	int rc = -ENOMEM;
+
+	if (cxt && partition && type)
+		rc = write_table(cxt, partition, type, io, params);
+	fdisk_unref_parttype(type);
+	fdisk_unref_partition(partition);
+	fdisk_unref_context(cxt);
+	if (rc != 0)
+		return msd_fail_errno(reterr, rc < 0 ? -rc : EIO, "%s: partition table by libfdisk",
+				      msd_io_get_name(io));
+	return msd_io_pwrite(io, boot_code, sizeof(boot_code), 0, reterr);
+}
