@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/parse.h"
+#include "disk/ventoy.h"
 #include "fs/walk.h"
 #include "normalfiles.h"
 
@@ -11,6 +12,7 @@ enum {
 	COL_TYPE, COL_LABEL, COL_SERIAL, COL_TABLE, COL_PARTITION, COL_OFFSET, COL_SIZE, COL_FREE,
 	COL_USED, COL_SECTOR_SIZE, COL_CLUSTER_SIZE, COL_CLUSTERS, COL_FATS, COL_FILES,
 	COL_FOLDERS, COL_FRAGMENTED, COL_DIRTY, COL_BOOT,
+	COL_VENTOY, COL_SECURE_BOOT, COL_UPDATE_CUT,
 };
 
 static const struct out_column columns[] = {
@@ -32,6 +34,9 @@ static const struct out_column columns[] = {
 	[COL_FRAGMENTED] = { "FRAGMENTED", OUT_NUMBER, "files in more than one piece" },
 	[COL_DIRTY] = { "DIRTY", OUT_BOOL, "not unmounted by its last user, or with errors" },
 	[COL_BOOT] = { "BOOT", OUT_TEXT, "mbr: boot code and an active partition; uefi: a loader" },
+	[COL_VENTOY] = { "VENTOY", OUT_TEXT, "version of Ventoy on the disk" },
+	[COL_SECURE_BOOT] = { "SECURE_BOOT", OUT_BOOL, "Ventoy: whether it is on" },
+	[COL_UPDATE_CUT] = { "UPDATE_CUT", OUT_BOOL, "Ventoy: an update has to be run again" },
 };
 
 enum { N_COLUMNS = sizeof(columns) / sizeof(columns[0]) };
@@ -101,7 +106,17 @@ struct info {
 	char label[MSD_FS_NAME_BYTES];
 	char serial[16];
 	char boot[16];
+	bool is_ventoy;
+	struct msd_ventoy_info ventoy;
 };
+
+static int read_ventoy(struct normalfiles *nf, struct info *info)
+{
+	int rc = msd_ventoy_probe(nf->io, &info->ventoy, &nf->err);
+
+	info->is_ventoy = rc == 0;
+	return rc == -MSD_E_FORMAT ? 0 : rc;
+}
 
 static int read_info(struct normalfiles *nf, struct info *info)
 {
@@ -121,6 +136,8 @@ static int read_info(struct normalfiles *nf, struct info *info)
 		rc = msd_walk_run(&walk, NULL, "", &nf->err);
 	if (rc == 0)
 		rc = has_boot_code(nf, &mbr);
+	if (rc == 0)
+		rc = read_ventoy(nf, info);
 	if (rc < 0)
 		return rc;
 	snprintf(info->boot, sizeof(info->boot), "%s%s%s", mbr ? "mbr" : "",
@@ -152,6 +169,11 @@ static void fill_row(struct normalfiles *nf, const struct info *info, struct out
 	out_number(out, COL_FRAGMENTED, info->totals.fragmented);
 	out_bool(out, COL_DIRTY, info->fs.dirty);
 	out_text(out, COL_BOOT, info->boot[0] ? info->boot : NULL);
+	if (!info->is_ventoy)
+		return;
+	out_text(out, COL_VENTOY, info->ventoy.version[0] ? info->ventoy.version : NULL);
+	out_bool(out, COL_SECURE_BOOT, info->ventoy.secure_boot);
+	out_bool(out, COL_UPDATE_CUT, info->ventoy.interrupted);
 }
 
 static void print_size(const char *name, uint64_t bytes)
@@ -185,6 +207,12 @@ static void print_lines(const struct normalfiles *nf, const struct info *info)
 	       (unsigned long long)info->totals.fragmented);
 	printf("%-14s%s\n", "Dirty:", info->fs.dirty ? "yes" : "no");
 	printf("%-14s%s\n", "Boot:", info->boot[0] ? info->boot : "<no>");
+	if (info->is_ventoy && info->ventoy.interrupted)
+		printf("%-14s%s\n", "Ventoy:", "<none>, its update was cut short and has to be run again");
+	else if (info->is_ventoy)
+		printf("%-14s%s, %s, secure boot %s\n", "Ventoy:", info->ventoy.version,
+		       info->ventoy.layout.gpt ? "GPT" : "MBR",
+		       info->ventoy.secure_boot ? "on" : "off");
 }
 
 int normalfiles_info(struct normalfiles *nf)

@@ -226,10 +226,45 @@ void out_size(struct out *out, unsigned column, uint64_t bytes)
 		set_cell(out, column, msd_format_size(bytes, text, sizeof(text)));
 }
 
-void out_print(struct out *out)
+static void out_free(struct out *out)
 {
-	check(out, scols_print_table(out->table));
 	scols_unref_table(out->table);
 	free(out->place);
 	free(out);
+}
+
+void out_print(struct out *out)
+{
+	check(out, scols_print_table(out->table));
+	out_free(out);
+}
+
+/* libsmartcols makes an object of each table: the first one's end and the second's begin go. */
+static void print_joined(struct out *first, struct out *second)
+{
+	_cleanup_free_ char *a = NULL, *b = NULL;
+	const char *end, *begin;
+
+	check(first, scols_print_table_to_string(first->table, &a));
+	check(second, scols_print_table_to_string(second->table, &b));
+	end = strrchr(a, '}');
+	begin = strchr(b, '{');
+	if (!end || !begin)
+		check(first, -EINVAL);
+	while (end > a && end[-1] == '\n')
+		end--;
+	printf("%.*s,%s", (int)(end - a), a, begin + 1);
+}
+
+void out_print_both(struct out *first, struct out *second)
+{
+	if (first->json) {
+		print_joined(first, second);
+		out_free(first);
+		out_free(second);
+		return;
+	}
+	out_print(first);
+	putchar('\n');
+	out_print(second);
 }

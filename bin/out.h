@@ -55,4 +55,7 @@ void out_size(struct out *out, unsigned column, uint64_t bytes);
 /* Prints and frees. */
 void out_print(struct out *out);
 
+/* Two lists of the same options: one JSON object, or one below the other. */
+void out_print_both(struct out *first, struct out *second);
+
 #endif

@@ -128,6 +128,7 @@ void progress_begin(struct progress *progress, struct tool *tool, enum progress_
 	progress->start_ns = progress->last_ns = progress->shown ? now_ns() : 0;
 	catch(SIGINT);
 	catch(SIGTERM);
+	catch(SIGHUP);		/* the connection that it was started through has gone */
 }
 
 void progress_end(struct progress *progress)

@@ -24,7 +24,7 @@ struct progress {
 enum progress_when { PROGRESS_AUTO, PROGRESS_ALWAYS, PROGRESS_NEVER };
 enum progress_when progress_option(struct tool *tool, const char *value);
 
-/* From here on SIGINT and SIGTERM make the callback return nonzero; a second one kills. */
+/* From here on SIGINT, SIGTERM and SIGHUP make the callback return nonzero; a second one kills. */
 void progress_begin(struct progress *progress, struct tool *tool, enum progress_when when,
 		    const char *what);
 

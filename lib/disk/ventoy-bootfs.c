@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* What lies in the file system of a Ventoy disk's boot partition. */
+#include <ctype.h>
 #include <errno.h>
 #include <string.h>
 
@@ -36,6 +37,19 @@ static int read_file(struct msd_fs *fs, const struct msd_fs_node *node, uint8_t 
 	}
 	*ret_len = len;
 	return rc < 0 ? rc : 0;
+}
+
+size_t ventoy_version_take(const uint8_t *text, size_t len, char version[MSD_VENTOY_VERSION_MAX])
+{
+	size_t n = 0;
+
+	while (n < len && n < MSD_VENTOY_VERSION_MAX - 1 &&
+	       (isalnum(text[n]) || text[n] == '.' || text[n] == '-')) {
+		version[n] = (char)text[n];
+		n++;
+	}
+	version[n] = '\0';
+	return n;
 }
 
 /* The text behind VENTOY_VERSION=, with or without quotes. */

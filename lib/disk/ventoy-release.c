@@ -60,19 +60,6 @@ static int take_core(struct msd_ventoy_release *release, struct ventoy_source *s
 	return 0;
 }
 
-size_t ventoy_version_take(const uint8_t *text, size_t len, char version[MSD_VENTOY_VERSION_MAX])
-{
-	size_t n = 0;
-
-	while (n < len && n < MSD_VENTOY_VERSION_MAX - 1 &&
-	       (isalnum(text[n]) || text[n] == '.' || text[n] == '-')) {
-		version[n] = (char)text[n];
-		n++;
-	}
-	version[n] = '\0';
-	return n;
-}
-
 static int take_version(struct msd_ventoy_release *release, struct ventoy_source *source,
 			struct msd_error *err)
 {

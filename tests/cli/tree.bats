@@ -45,7 +45,9 @@ independent()
 }
 
 @test "the library neither prints nor exits, and leaves locale and working directory alone" {
-  none '\b(v?printf|puts|putchar|perror|exit|_exit|abort|setlocale|chdir|fchdir)\(' lib/*/*.c
+  none '\b(v?printf|puts|putchar|perror|exit|abort|setlocale|chdir|fchdir)\(' lib/*/*.c
+  # but a child that it forked ends so
+  none '\b_exit\(' $(grep -L '\bfork()' lib/*/*.c)
   none '(\(|, )(stdout|stderr)[,)]' lib/*/*.c
 }
 

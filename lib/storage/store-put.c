@@ -1,0 +1,582 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* An image comes into the storage, whole or not at all. */
+#include "storage/store-put.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <linux/fs.h>
+#include <linux/magic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/statvfs.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/parse.h"
+#include "storage/content.h"
+#include "store-priv.h"
+#include "storage/store-source.h"
+#include "storage/usage.h"
+
+#define FAT_MAX_FILE UINT32_MAX
+#define AHEAD_BYTES (128ull << 20)	/* reserved at once while the size is not known */
+#define WINDOW_BYTES (8ull << 20)	/* sent to the disk at once, two windows at a time */
+
+struct put {
+	const struct msd_put_params *params;
+	const struct msd_progress *progress;
+	struct store_place place;
+	struct msd_source *source;
+	struct msd_digest *digest;
+	int fd;				/* the part, locked */
+	struct stat old;		/* of the image whose place it takes */
+	bool replaces, old_complete;
+	bool marked;			/* the marker is ours to remove */
+	bool known;			/* total is the size of the image, not of what is packed */
+	bool hashing;
+	bool wrong;			/* not what it should be: no use in keeping it */
+	void *there;			/* a block of what was present */
+	uint64_t total;
+	uint64_t present;		/* of the part before we came */
+	uint64_t written, reserved;
+	uint64_t max_bytes;		/* of a file there */
+	uint8_t sha256[MSD_SHA256_SIZE];
+};
+
+static int fail_too_big(const struct put *put, uint64_t size, struct msd_error *err)
+{
+	char text[24];
+
+	msd_fail(err, MSD_E_TOOBIG, "%s: %s%s, and the storage is FAT, where no file can have 4 GiB",
+		 put->place.name, put->known ? "has " : "more than ",
+		 msd_format_size(size, text, sizeof(text)));
+	msd_hint(err, "put it on another partition (msd-store list --partitions), or make this one "
+		 "ext4 or exFAT");
+	return -MSD_E_TOOBIG;
+}
+
+static int fail_no_room(const struct put *put, uint64_t need, struct msd_error *err)
+{
+	char a[24], b[24];
+	struct statvfs vfs;
+	uint64_t there = 0;
+
+	if (fstatvfs(put->place.dirfd, &vfs) == 0)
+		there = (uint64_t)vfs.f_bavail * vfs.f_frsize;
+	if (need)
+		msd_fail(err, ENOSPC, "%s: needs %s, and the storage has %s left", put->place.name,
+			 msd_format_size(need, a, sizeof(a)), msd_format_size(there, b, sizeof(b)));
+	else
+		msd_fail(err, ENOSPC, "%s: the storage is full after %s of it", put->place.name,
+			 msd_format_size(put->written, a, sizeof(a)));
+	msd_hint(err, "msd-store list shows what takes the room, msd-store rm NAME gives it back");
+	return -ENOSPC;
+}
+
+static int fail_taken(const struct put *put, struct msd_error *err)
+{
+	if (put->old_complete) {
+		msd_fail(err, MSD_E_UNSAFE, "%s: an image of that name is there already",
+			 put->place.name);
+		msd_hint(err, "--force replaces it, --name=OTHER keeps both");
+	} else {
+		msd_fail(err, MSD_E_UNSAFE, "%s: an upload of that name was interrupted, or is going on",
+			 put->place.name);
+		msd_hint(err, "--resume completes it, --force starts anew");
+	}
+	return -MSD_E_UNSAFE;
+}
+
+/*
+ * Has any other process the file open? An upload of kvmd goes straight to the image's own name;
+ * a lease is given only to the one who has it open alone.
+ */
+static bool is_open_elsewhere(const struct put *put)
+{
+	_cleanup_close_ int fd = openat(put->place.dirfd, put->place.base,
+					O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+
+	if (fd < 0)
+		return errno == ETXTBSY;
+	if (fcntl(fd, F_SETLEASE, F_WRLCK) < 0)
+		return errno == EAGAIN;
+	fcntl(fd, F_SETLEASE, F_UNLCK);
+	return false;
+}
+
+/* May the name be used? */
+static int check_old(struct put *put, struct msd_error *err)
+{
+	const struct store_place *place = &put->place;
+	int there = store_place_stat(place, place->base, &put->old);
+	int rc;
+
+	put->replaces = put->old_complete = false;
+	if (there <= 0)
+		return there < 0 ? msd_fail_errno(err, -there, "%s", place->name) : 0;
+	if (!S_ISREG(put->old.st_mode))
+		return msd_fail(err, MSD_E_REFUSED, "%s: the name is taken by a %s", place->name,
+				S_ISDIR(put->old.st_mode) ? "folder" : "link or device");
+	put->replaces = true;
+	put->old_complete = store_place_stat(place, place->marker, NULL) == 0;
+	rc = msd_usage_check(place->path, true, err);
+	if (rc < 0)
+		return rc;
+	if (!put->params->force && (put->old_complete || !put->params->resume))
+		return fail_taken(put, err);
+	if (!put->old_complete && is_open_elsewhere(put)) {
+		msd_fail(err, MSD_E_BUSY, "%s: another program is just writing it", place->name);
+		msd_hint(err, "fuser -v '%s'", place->path);
+		return -MSD_E_BUSY;
+	}
+	return 0;
+}
+
+/* An interrupted upload of kvmd's lies under the image's own name: it is a part now. */
+static int adopt_upload(struct put *put, struct msd_error *err)
+{
+	const struct store_place *place = &put->place;
+
+	if (!put->params->resume || !put->replaces || put->old_complete ||
+	    store_place_stat(place, place->part, NULL) != 0)
+		return 0;
+	if (renameat(place->dirfd, place->base, place->dirfd, place->part) < 0 && errno != ENOENT)
+		return msd_fail_errno(err, errno, "%s: taking over what there is of it", place->name);
+	return 0;
+}
+
+/* The marker is there before the first byte, unless the name stands for a whole image. */
+static int mark(struct put *put, struct msd_error *err)
+{
+	const struct store_place *place = &put->place;
+	int fd;
+
+	if (put->old_complete)
+		return 0;
+	fd = openat(place->dirfd, place->marker, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644);
+	if (fd < 0)
+		return msd_fail_errno(err, errno, "%s: making its marker '%s'", place->name,
+				      place->marker);
+	close(fd);
+	put->marked = !put->replaces;
+	return 0;
+}
+
+static int open_part(struct put *put, struct msd_error *err)
+{
+	struct stat st;
+	int rc = adopt_upload(put, err);
+
+	if (rc == 0)
+		rc = store_part_lock(&put->place, true, &put->fd, err);
+	/* another put may have ended before we had the lock */
+	if (rc == 0)
+		rc = check_old(put, err);
+	if (rc == 0)
+		rc = mark(put, err);
+	if (rc < 0)
+		return rc;
+	if (!put->params->resume && ftruncate(put->fd, 0) < 0)
+		return msd_fail_errno(err, errno, "%s: starting anew", put->place.name);
+	if (fstat(put->fd, &st) < 0)
+		return msd_fail_errno(err, errno, "%s", put->place.name);
+	put->present = (uint64_t)st.st_size;
+	return 0;
+}
+
+static int find_limits(struct put *put, struct msd_error *err)
+{
+	struct statfs sfs;
+
+	if (fstatfs(put->place.dirfd, &sfs) < 0)
+		return msd_fail_errno(err, errno, "%s", put->place.name);
+	put->max_bytes = (uint64_t)sfs.f_type == MSDOS_SUPER_MAGIC ? FAT_MAX_FILE : INT64_MAX;
+	return 0;
+}
+
+/* Before anything is made: what is known of the size must fit. */
+static int check_room(struct put *put, struct msd_error *err)
+{
+	struct statvfs vfs;
+	struct stat st;
+	uint64_t have = 0;
+
+	if (put->total > put->max_bytes)
+		return fail_too_big(put, put->total, err);
+	/* what an earlier one left is gone on with, or given back first */
+	if (store_place_stat(&put->place, put->place.part, &st) == 1)
+		have = (uint64_t)st.st_blocks * 512;
+	else if (put->params->resume && put->replaces && !put->old_complete)
+		have = (uint64_t)put->old.st_blocks * 512;
+	if (put->total <= have)
+		return 0;
+	if (fstatvfs(put->place.dirfd, &vfs) < 0)
+		return msd_fail_errno(err, errno, "%s", put->place.name);
+	if (put->total - have > (uint64_t)vfs.f_bavail * vfs.f_frsize)
+		return fail_no_room(put, put->total - have, err);
+	return 0;
+}
+
+/*
+ * Room up to end, so that the target host never meets a full storage and the image lies in one
+ * piece. Size stays what has arrived. File systems that cannot do it have no room reserved.
+ */
+static int reserve(struct put *put, uint64_t end, struct msd_error *err)
+{
+	if (end <= put->reserved)
+		return 0;
+	if (!put->known)
+		end += AHEAD_BYTES;
+	if (fallocate(put->fd, FALLOC_FL_KEEP_SIZE, (off_t)put->reserved,
+		      (off_t)(end - put->reserved)) == 0) {
+		put->reserved = end;
+		return 0;
+	}
+	if (errno == ENOSPC && put->known)
+		return fail_no_room(put, end - put->reserved, err);
+	put->reserved = INT64_MAX;
+	return 0;
+}
+
+static bool is_present(struct put *put, const void *buf, size_t len)
+{
+	if (put->written + len > put->present)
+		return false;
+	if (!put->there && !(put->there = malloc(MSD_DIGEST_BLOCK)))
+		return false;
+	return pread(put->fd, put->there, len, (off_t)put->written) == (ssize_t)len &&
+	       !memcmp(put->there, buf, len);
+}
+
+static int write_block(struct put *put, const char *buf, size_t len, struct msd_error *err)
+{
+	int rc;
+
+	if (len > put->max_bytes - put->written)
+		return fail_too_big(put, put->written + len, err);
+	rc = reserve(put, put->written + len, err);
+	if (rc < 0)
+		return rc;
+	if (is_present(put, buf, len)) {
+		put->written += len;
+		return 0;
+	}
+	while (len > 0) {
+		ssize_t n = pwrite(put->fd, buf, len, (off_t)put->written);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && (errno == ENOSPC || errno == EDQUOT))
+			return fail_no_room(put, 0, err);
+		if (n < 0)
+			return msd_fail_errno(err, errno, "%s: writing at %" PRIu64, put->place.name,
+					      put->written);
+		buf += n;
+		len -= (size_t)n;
+		put->written += (uint64_t)n;
+	}
+	return 0;
+}
+
+/*
+ * The disk works while more arrives, and no more than two windows wait for it: then the end is
+ * no long silence, and a board of 128 MB keeps its memory. Some file systems cannot: no matter.
+ */
+static void push_out(const struct put *put, uint64_t before)
+{
+	uint64_t window = put->written / WINDOW_BYTES * WINDOW_BYTES;
+
+	if (window == before / WINDOW_BYTES * WINDOW_BYTES)
+		return;
+	sync_file_range(put->fd, (off_t)(window - WINDOW_BYTES), WINDOW_BYTES,
+			SYNC_FILE_RANGE_WRITE);
+	if (window >= 3 * WINDOW_BYTES)
+		sync_file_range(put->fd, (off_t)(window - 3 * WINDOW_BYTES), WINDOW_BYTES,
+				SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE |
+				SYNC_FILE_RANGE_WAIT_AFTER);
+}
+
+static int report(const struct put *put, struct msd_error *err)
+{
+	uint64_t total = msd_source_get_total(put->source);
+
+	if (!msd_progress(put->progress, msd_source_get_arrived(put->source),
+			  total ? total : put->params->size_bytes))
+		return 0;
+	return msd_fail(err, MSD_E_CANCELLED, "%s: interrupted", put->place.name);
+}
+
+static int copy(struct put *put, bool writing, struct msd_error *err)
+{
+	for (;;) {
+		void *buf = msd_digest_get_buffer(put->digest);
+		ssize_t n = msd_source_read(put->source, buf, MSD_DIGEST_BLOCK, err);
+		uint64_t before = put->written;
+		int rc = 0;
+
+		if (n <= 0)
+			return (int)n;
+		msd_digest_add(put->digest, (size_t)n);
+		if (writing)
+			rc = write_block(put, buf, (size_t)n, err);
+		else
+			put->written += (size_t)n;
+		if (rc == 0 && writing)
+			push_out(put, before);
+		if (rc == 0)
+			rc = report(put, err);
+		if (rc < 0)
+			return rc;
+	}
+}
+
+/* Shares the blocks of a file that lies on the same file system, where that can be. */
+static bool clone_source(struct put *put)
+{
+	struct stat st;
+
+	if (!put->known || put->params->resume || fstat(put->params->fd, &st) < 0 ||
+	    !S_ISREG(st.st_mode) || (uint64_t)st.st_size != put->total ||
+	    ioctl(put->fd, FICLONE, put->params->fd) < 0)
+		return false;
+	/* a source with holes: the drive needs their room as well */
+	if (fallocate(put->fd, 0, 0, (off_t)put->total) == 0 || errno == EOPNOTSUPP)
+		return true;
+	/* no room for them: copying will say so */
+	return ftruncate(put->fd, 0) < 0;
+}
+
+static int transfer(struct put *put, struct msd_error *err)
+{
+	bool cloned = clone_source(put);
+	int rc = 0;
+
+	if (!cloned && put->known)
+		rc = reserve(put, put->total, err);
+	if (cloned && !put->hashing)
+		put->written = put->total;
+	else if (rc == 0)
+		rc = copy(put, !cloned, err);
+	if (rc < 0)
+		return rc;
+	if (ftruncate(put->fd, (off_t)put->written) < 0)
+		return msd_fail_errno(err, errno, "%s: setting its size", put->place.name);
+	return 0;
+}
+
+static int check_sum(struct put *put, struct msd_error *err)
+{
+	char want[MSD_SHA256_HEX_SIZE], got[MSD_SHA256_HEX_SIZE];
+	uint8_t arrived[MSD_SHA256_SIZE];
+	int rc = 0;
+
+	if (put->hashing)
+		msd_digest_end(put->digest, put->sha256);
+	if (!put->params->has_sha256)
+		return 0;
+	if (msd_source_get_packing(put->source))
+		rc = msd_source_end(put->source, arrived, err);
+	else
+		memcpy(arrived, put->sha256, sizeof(arrived));
+	if (rc < 0 || !memcmp(arrived, put->params->sha256, sizeof(arrived)))
+		return rc;
+	put->wrong = true;
+	return msd_fail(err, MSD_E_DAMAGED, "%s: SHA-256 should be %s and is %s", put->params->source,
+			msd_sha256_format(put->params->sha256, want),
+			msd_sha256_format(arrived, got));
+}
+
+static int check_size(const struct put *put, struct msd_error *err)
+{
+	uint64_t want = put->params->size_bytes, got = msd_source_get_arrived(put->source);
+
+	if (!want || want == got || (!got && put->written == want))
+		return 0;
+	return msd_fail(err, MSD_E_DAMAGED, "%s: should be %" PRIu64 " bytes and is %" PRIu64
+			", the transfer was cut", put->params->source, want, got);
+}
+
+/* A pipe that breaks looks like the end of the image; the image itself may know better. */
+static int check_content(const struct put *put, struct msd_error *err)
+{
+	char want[24], got[24];
+	struct msd_content content;
+	int rc = msd_content_read(put->fd, put->written, &content);
+
+	if (rc < 0)
+		return msd_fail_errno(err, -rc, "%s: reading it back", put->place.name);
+	if (put->written == 0)
+		return msd_fail(err, MSD_E_DAMAGED, "%s: is empty", put->params->source);
+	if (put->params->force || content.claims_bytes <= put->written)
+		return 0;
+	msd_fail(err, MSD_E_DAMAGED, "%s: ends after %s, but its %s goes on to %s: the image was cut",
+		 put->params->source, msd_format_size(put->written, got, sizeof(got)),
+		 content.claimant, msd_format_size(content.claims_bytes, want, sizeof(want)));
+	msd_hint(err, "fetch it again; --force takes it as it is");
+	return -MSD_E_DAMAGED;
+}
+
+/* As the image before it, else as its folder: kvmd runs as the user that the storage is for. */
+static void give_owner(const struct put *put)
+{
+	mode_t mask = umask(0), mode = put->replaces ? put->old.st_mode & 0777 : 0666 & ~mask;
+	struct stat like = put->old;
+
+	umask(mask);
+	if (!put->replaces && fstat(put->place.dirfd, &like) < 0)
+		return;
+	/* who may not give it away keeps it */
+	if (fchown(put->fd, like.st_uid, like.st_gid) == 0 || errno == EPERM)
+		fchmod(put->fd, mode);
+}
+
+static int sync_folder(const struct put *put, struct msd_error *err)
+{
+	/* file systems that cannot do it (EINVAL) have nothing to be synced */
+	if (fsync(put->place.dirfd) == 0 || errno == EINVAL)
+		return 0;
+	return msd_fail_errno(err, errno, "%s: writing its folder to the disk", put->place.name);
+}
+
+static int rename_part(const struct put *put, struct msd_error *err)
+{
+	const struct store_place *place = &put->place;
+	bool may_replace = put->replaces || put->params->force;
+	int rc;
+
+	rc = renameat2(place->dirfd, place->part, place->dirfd, place->base,
+		       may_replace ? 0 : RENAME_NOREPLACE);
+	/* NFS and others have no such flag */
+	if (rc < 0 && errno == EINVAL && store_place_stat(place, place->base, NULL) == 0)
+		rc = renameat(place->dirfd, place->part, place->dirfd, place->base);
+	if (rc < 0 && errno == EEXIST)
+		return fail_taken(put, err);
+	if (rc < 0)
+		return msd_fail_errno(err, errno, "%s: giving it its name", place->name);
+	return 0;
+}
+
+/* The order is all: data, name, and only then the marker goes. */
+static int finish(struct put *put, struct msd_error *err)
+{
+	const struct store_place *place = &put->place;
+	struct stat st;
+	int rc = check_size(put, err);
+
+	if (rc == 0)
+		rc = check_sum(put, err);
+	if (rc == 0)
+		rc = check_content(put, err);
+	if (rc < 0)
+		return rc;
+	give_owner(put);
+	if (fsync(put->fd) < 0)
+		return errno == ENOSPC ? fail_no_room(put, 0, err) :
+		       msd_fail_errno(err, errno, "%s: writing it to the disk", place->name);
+	/* a put that took long: a drive may have the old image by now */
+	rc = put->replaces ? msd_usage_check(place->path, true, err) : 0;
+	if (rc == 0)
+		rc = rename_part(put, err);
+	if (rc < 0)
+		return rc;
+	put->marked = false;		/* from here on the image is there */
+	if (put->hashing && fstat(put->fd, &st) == 0)
+		store_sum_write(place, put->sha256, &st.st_mtim);
+	else
+		unlinkat(place->dirfd, place->sum, 0);
+	rc = sync_folder(put, err);
+	if (rc < 0)
+		return rc;
+	if (unlinkat(place->dirfd, place->marker, 0) < 0 && errno != ENOENT)
+		return msd_fail_errno(err, errno, "%s: is whole, but its marker '%s' stays",
+				      place->name, place->marker);
+	return sync_folder(put, err);
+}
+
+static void undo(struct put *put)
+{
+	const struct store_place *place = &put->place;
+
+	if (put->params->resume && !put->wrong && (put->present || put->written))
+		return;
+	if (put->fd >= 0)
+		unlinkat(place->dirfd, place->part, 0);
+	if (put->marked)
+		unlinkat(place->dirfd, place->marker, 0);
+}
+
+static int open_source(struct put *put, char *name, size_t len, struct msd_error *err)
+{
+	const struct msd_put_params *params = put->params;
+	int rc = msd_source_open(params->fd, params->source, params->as_is, params->has_sha256,
+				 put->progress, &put->source, err);
+	size_t suffix;
+
+	if (rc < 0)
+		return rc;
+	put->known = !msd_source_get_packing(put->source) &&
+		     (msd_source_get_total(put->source) || params->size_bytes);
+	if (put->known)
+		put->total = msd_source_get_total(put->source) ? msd_source_get_total(put->source) :
+			     params->size_bytes;
+	suffix = params->trim_suffix ?
+		 msd_source_suffix_len(params->name, msd_source_get_packing(put->source)) : 0;
+	if (snprintf(name, len, "%.*s", (int)(strlen(params->name) - suffix), params->name) >=
+	    (int)len)
+		return msd_fail(err, MSD_E_NAME, "'%s': the name is too long", params->name);
+	return 0;
+}
+
+static int run(struct put *put, struct msd_store *store, char *name, size_t len,
+	       struct msd_error *err)
+{
+	int rc = open_source(put, name, len, err);
+
+	if (rc == 0)
+		rc = store_place_open(store, name, &put->place, err);
+	if (rc == 0)
+		rc = store_place_hold(store, &put->place, err);
+	if (rc == 0)
+		rc = find_limits(put, err);
+	if (rc == 0)
+		rc = check_old(put, err);
+	if (rc == 0)
+		rc = check_room(put, err);
+	if (rc == 0)
+		rc = open_part(put, err);
+	if (rc == 0 && msd_digest_new(put->hashing, &put->digest) < 0)
+		rc = msd_fail_errno(err, ENOMEM, "%s", name);
+	if (rc == 0)
+		rc = transfer(put, err);
+	if (rc == 0)
+		rc = finish(put, err);
+	if (rc < 0)
+		undo(put);
+	return rc;
+}
+
+int msd_store_put(struct msd_store *store, const struct msd_put_params *params,
+		  const struct msd_progress *progress, struct msd_error *reterr)
+{
+	struct put put = {
+		.params = params,
+		.progress = progress,
+		.place = STORE_PLACE_NONE,
+		.fd = -1,
+		.hashing = params->has_sha256 || !params->no_checksum,
+	};
+	char name[PATH_MAX];
+	int rc = run(&put, store, name, sizeof(name), reterr);
+
+	free(put.there);
+	msd_digest_free(put.digest);
+	msd_source_close(put.source);
+	if (put.fd >= 0)
+		close(put.fd);
+	store_place_close(&put.place);
+	return rc;
+}
