@@ -7,6 +7,7 @@
 #include <linux/fs.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
@@ -18,11 +19,12 @@
 
 enum {
 	OPT_PARTITION = 1000, OPT_CODEPAGE, OPT_DELETE, OPT_INCLUDE, OPT_EXCLUDE, OPT_MAX_SIZE,
-	OPT_MAX_FILES, OPT_SNAPSHOT,
+	OPT_MAX_FILES, OPT_SNAPSHOT, OPT_NO_SYNC,
 };
 
 static const struct poptOption options[] = {
 	{ "recursive", 'r', POPT_ARG_NONE, NULL, 'r', "Folders with all that is in them", NULL },
+	{ "parents", 'p', POPT_ARG_NONE, NULL, 'p', "mkdir, add: with the folders above", NULL },
 	{ "partition", 0, POPT_ARG_STRING, NULL, OPT_PARTITION, "Use partition N", "N" },
 	{ "codepage", 0, POPT_ARG_STRING, NULL, OPT_CODEPAGE, "Of FAT's short names, 437 if not given", "NUMBER" },
 	{ "delete", 0, POPT_ARG_NONE, NULL, OPT_DELETE, "unpack: remove what the image has not", NULL },
@@ -31,6 +33,7 @@ static const struct poptOption options[] = {
 	{ "max-size", 0, POPT_ARG_STRING, NULL, OPT_MAX_SIZE, "unpack: stop before more than SIZE", "SIZE" },
 	{ "max-files", 0, POPT_ARG_STRING, NULL, OPT_MAX_FILES, "unpack: stop before more than N files", "N" },
 	{ "snapshot", 0, POPT_ARG_NONE, NULL, OPT_SNAPSHOT, "unpack: from a copy of this moment", NULL },
+	{ "no-sync", 0, POPT_ARG_NONE, NULL, OPT_NO_SYNC, "Do not wait for the disk", NULL },
 	PROGRESS_OPTION,
 	OUT_OPTIONS,
 	POPT_TABLEEND
@@ -45,7 +48,11 @@ static const struct command {
 	{ "cat", 2, UINT32_MAX, "IMAGE FILE…", normalfiles_cat },
 	{ "get", 3, UINT32_MAX, "IMAGE PATH… TO", normalfiles_get },
 	{ "info", 1, 1, "IMAGE", normalfiles_info },
+	{ "label", 1, 2, "IMAGE [LABEL]", normalfiles_label },
 	{ "list", 1, UINT32_MAX, "IMAGE [PATH…]", normalfiles_list },
+	{ "mkdir", 2, UINT32_MAX, "IMAGE FOLDER…", normalfiles_mkdir },
+	{ "mv", 3, 3, "IMAGE FROM TO", normalfiles_mv },
+	{ "rm", 2, UINT32_MAX, "IMAGE PATH…", normalfiles_rm },
 	{ "unpack", 2, 2, "IMAGE FOLDER|-", normalfiles_unpack },
 };
 
@@ -82,10 +89,10 @@ static int take_snapshot(struct normalfiles *nf, int image)
 	return msd_steal_fd(&fd);
 }
 
-static int open_image(struct normalfiles *nf)
+static int open_image(struct normalfiles *nf, int flags)
 {
 	const char *path = nf->operands[0];
-	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC), snapshot;
+	int fd = open(path, flags | O_NONBLOCK | O_CLOEXEC), snapshot;
 
 	if (fd < 0)
 		return msd_fail_errno(&nf->err, errno == ENOENT ? MSD_E_NOTFOUND : errno, "%s", path);
@@ -100,16 +107,23 @@ static int open_image(struct normalfiles *nf)
 	return msd_io_open_fd(fd, path, &nf->io, &nf->err);
 }
 
-int normalfiles_open(struct normalfiles *nf, bool busy_is_error, int dirfd)
+static int open_volume(struct normalfiles *nf, const uint16_t *codepage, int dirfd)
 {
 	struct msd_damage damage = { tell_damage, nf };
+
+	tzset();
+	msd_confine(dirfd);
+	return msd_volume_open(nf->io, nf->partition, codepage, &damage, &nf->volume, &nf->err);
+}
+
+int normalfiles_open(struct normalfiles *nf, bool busy_is_error, int dirfd)
+{
 	uint16_t codepage[128];
 	int rc;
 
 	rc = msd_codepage_read(nf->codepage ? nf->codepage : "437", codepage, &nf->err);
-	if (rc < 0)
-		return rc;
-	rc = open_image(nf);
+	if (rc == 0)
+		rc = open_image(nf, O_RDONLY);
 	if (rc < 0)
 		return rc;
 	rc = nf->snapshot ? 0 : msd_usage_check(nf->operands[0], false, &nf->err);
@@ -120,9 +134,25 @@ int normalfiles_open(struct normalfiles *nf, bool busy_is_error, int dirfd)
 	} else if (rc < 0) {
 		return rc;
 	}
-	tzset();
-	msd_confine(dirfd);
-	return msd_volume_open(nf->io, nf->partition, codepage, &damage, &nf->volume, &nf->err);
+	return open_volume(nf, codepage, dirfd);
+}
+
+int normalfiles_open_for_change(struct normalfiles *nf)
+{
+	uint16_t codepage[128];
+	int rc;
+
+	rc = msd_codepage_read(nf->codepage ? nf->codepage : "437", codepage, &nf->err);
+	if (rc == 0)
+		rc = open_image(nf, O_RDWR);
+	if (rc < 0)
+		return rc;
+	/* two commands that change one image at a time would undo each other */
+	if (flock(msd_io_get_fd(nf->io, NULL), LOCK_EX | LOCK_NB) < 0)
+		return msd_fail(&nf->err, MSD_E_BUSY, "%s: another command changes it",
+				nf->operands[0]);
+	rc = msd_usage_check(nf->operands[0], true, &nf->err);
+	return rc < 0 ? rc : open_volume(nf, codepage, -1);
 }
 
 int normalfiles_finish(struct normalfiles *nf, int rc)
@@ -182,6 +212,12 @@ static void take_option(struct normalfiles *nf, int option)
 		nf->max_files = tool_number(tool, "--max-files", tool_option_value(tool),
 					    UINT64_MAX / 16);
 		break;
+	case 'p':
+		nf->parents = true;
+		break;
+	case OPT_NO_SYNC:
+		nf->no_sync = true;
+		break;
 	case OPT_SNAPSHOT:
 		nf->snapshot = true;
 		break;
@@ -225,7 +261,7 @@ int main(int argc, char **argv)
 	int option, status;
 
 	tool_init(&nf.tool, "msd-normalfiles", argc, argv, options,
-		  "[OPTION…] cat|get|info|list|unpack IMAGE …");
+		  "[OPTION…] COMMAND IMAGE …");
 	while ((option = tool_next_option(&nf.tool)))
 		take_option(&nf, option);
 	command = find_command(&nf);

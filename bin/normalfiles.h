@@ -14,7 +14,7 @@ struct normalfiles {
 	struct out_options out;
 	enum progress_when when;
 	struct progress progress;
-	bool recursive, parents, mirror, snapshot;
+	bool recursive, parents, mirror, snapshot, no_sync;
 	unsigned partition;
 	const char *codepage;
 	const char **include, **exclude;	/* NULL at the end, or NULL */
@@ -36,6 +36,9 @@ struct normalfiles {
  */
 int normalfiles_open(struct normalfiles *nf, bool busy_is_error, int dirfd);
 
+/* The same for writing: nothing else may use the image at all. Not confined, since nothing is made. */
+int normalfiles_open_for_change(struct normalfiles *nf);
+
 /* Tells nf->err when rc is below 0, or how much damage there was. Returns the exit status. */
 int normalfiles_finish(struct normalfiles *nf, int rc);
 
@@ -43,7 +46,11 @@ int normalfiles_finish(struct normalfiles *nf, int rc);
 int normalfiles_cat(struct normalfiles *nf);
 int normalfiles_get(struct normalfiles *nf);
 int normalfiles_info(struct normalfiles *nf);
+int normalfiles_label(struct normalfiles *nf);
 int normalfiles_list(struct normalfiles *nf);
+int normalfiles_mkdir(struct normalfiles *nf);
+int normalfiles_mv(struct normalfiles *nf);
+int normalfiles_rm(struct normalfiles *nf);
 int normalfiles_unpack(struct normalfiles *nf);
 
 #endif

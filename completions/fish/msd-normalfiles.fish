@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # fish completion for msd-normalfiles
-complete -c msd-normalfiles -n __fish_use_subcommand -a 'cat get info list unpack' -f
+complete -c msd-normalfiles -n __fish_use_subcommand -a 'cat get info label list mkdir mv rm unpack' -f
 complete -c msd-normalfiles -s r -l recursive -d 'Folders with all that is in them'
+complete -c msd-normalfiles -s p -l parents -d 'With the folders above'
 complete -c msd-normalfiles -l partition -x -d 'Use partition N'
 complete -c msd-normalfiles -l codepage -x -a '437 850 852 855 866 1252' -d 'Of short names'
 complete -c msd-normalfiles -l delete -d 'unpack: remove what the image has not'
@@ -10,6 +11,7 @@ complete -c msd-normalfiles -l exclude -x -d 'unpack: nothing like this'
 complete -c msd-normalfiles -l max-size -x -d 'unpack: stop before more than SIZE'
 complete -c msd-normalfiles -l max-files -x -d 'unpack: stop before more than N files'
 complete -c msd-normalfiles -l snapshot -d 'unpack: from a copy of this moment'
+complete -c msd-normalfiles -l no-sync -d 'Do not wait for the disk'
 complete -c msd-normalfiles -l progress -x -a 'always never auto' -d 'Show progress'
 complete -c msd-normalfiles -s J -l json -d 'Print JSON'
 complete -c msd-normalfiles -s P -l pairs -d 'Print KEY="value" pairs'

@@ -258,41 +258,63 @@ int msd_exfat_open_bitmap(struct msd_fs *fs, struct msd_error *err)
 	return rc == -ENOMEM ? msd_fail_errno(err, ENOMEM, "%s", msd_io_get_name(fs->io)) : rc;
 }
 
-static int exfat_count_free(struct msd_fs *fs, uint32_t *ret, struct msd_error *err)
+static int exfat_next_free(struct msd_fs *fs, uint32_t from, uint32_t *ret_start, uint32_t *ret_n,
+			   struct msd_error *err)
 {
-	uint64_t bytes = fs->info.n_clusters / 8, used = 0;
-	unsigned last_bits = fs->info.n_clusters % 8;
+	uint32_t bit = from - 2, end = fs->info.n_clusters, n = 0;
 	int rc = msd_exfat_open_bitmap(fs, err);
 
-	for (uint64_t at = 0; rc == 0 && at < bytes + (last_bits != 0);) {
+	while (rc == 0 && bit < end) {
 		const uint8_t *p;
 		size_t avail;
 
-		rc = msd_area_peek(fs->bitmap, at, &p, &avail, err);
-		if (rc < 0)
-			break;
-		if (at == bytes) {
-			used += (unsigned)__builtin_popcount(p[0] & ((1u << last_bits) - 1));
-			break;
+		rc = msd_area_peek(fs->bitmap, bit / 8, &p, &avail, err);
+		for (; rc == 0 && avail > 0 && bit < end; p++, avail--) {
+			unsigned in_byte = bit % 8;
+
+			if (*p == 0xff && n == 0) {
+				bit += 8 - in_byte;
+				continue;
+			}
+			for (; in_byte < 8 && bit < end; in_byte++, bit++) {
+				bool used = *p >> in_byte & 1;
+
+				if (used && n > 0)
+					goto out;
+				if (!used && n++ == 0)
+					*ret_start = bit + 2;
+			}
 		}
-		if (avail > bytes - at)
-			avail = (size_t)(bytes - at);
-		at += avail;
-		for (; avail >= 8; avail -= 8, p += 8)
-			used += (unsigned)__builtin_popcountll(le64_get(*(const le64 *)p));
-		for (; avail > 0; avail--, p++)
-			used += (unsigned)__builtin_popcount(*p);
 	}
-	if (rc == 0)
-		*ret = fs->info.n_clusters - (uint32_t)used;
-	return rc;
+out:
+	*ret_n = n;
+	return rc < 0 ? rc : n > 0;
+}
+
+int msd_exfat_write_bits(struct msd_fs *fs, uint32_t first, uint32_t n, bool used,
+			 struct msd_error *err)
+{
+	for (uint32_t bit = first - 2, end = bit + n; bit < end;) {
+		uint8_t byte, mask = 0;
+		uint32_t at = bit / 8;
+		int rc = msd_area_read(fs->bitmap, &byte, 1, at, err);
+
+		for (; bit < end && bit / 8 == at; bit++)
+			mask |= (uint8_t)(1 << bit % 8);
+		byte = used ? byte | mask : byte & (uint8_t)~mask;
+		if (rc == 0)
+			rc = msd_area_write(fs->bitmap, &byte, 1, at, err);
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
 }
 
 static const struct msd_fs_ops exfat_ops = {
 	.read_next = exfat_read_next,
 	.dir_next = exfat_dir_next,
 	.read_label = exfat_read_label,
-	.count_free = exfat_count_free,
+	.next_free = exfat_next_free,
 };
 
 int msd_exfat_probe(struct msd_fs *fs, uint64_t offset, struct msd_error *err)

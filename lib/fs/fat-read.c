@@ -59,35 +59,56 @@ static int fat_read_next(struct msd_fs *fs, uint32_t cluster, uint32_t *ret, str
 	return 0;
 }
 
-static int fat_count_free(struct msd_fs *fs, uint32_t *ret, struct msd_error *err)
+static int fat_next_free(struct msd_fs *fs, uint32_t from, uint32_t *ret_start, uint32_t *ret_n,
+			 struct msd_error *err)
 {
-	uint32_t width = entry_bits(fs) / 8, n = 0;
+	uint32_t width = entry_bits(fs) / 8, end = fs->info.n_clusters + 2, n = 0, value;
 
-	for (uint32_t cluster = 2; cluster < fs->info.n_clusters + 2;) {
-		uint32_t value;
-		const uint8_t *p;
-		size_t avail;
-		int rc;
+	while (from < end) {
+		const uint8_t *p = NULL;
+		size_t avail = 1;
+		int rc = fs->info.type == MSD_FS_TYPE_FAT12 ?
+				 read_entry(fs, from, &value, err) :
+				 msd_area_peek(fs->fat, (uint64_t)from * width, &p, &avail, err);
 
-		if (fs->info.type == MSD_FS_TYPE_FAT12) {
-			rc = read_entry(fs, cluster++, &value, err);
-			if (rc < 0)
-				return rc;
-			n += value == 0;
-			continue;
-		}
-		rc = msd_area_peek(fs->fat, (uint64_t)cluster * width, &p, &avail, err);
 		if (rc < 0)
 			return rc;
-		for (; avail >= width && cluster < fs->info.n_clusters + 2; cluster++) {
-			n += width == 4 ? !(le32_get(*(const le32 *)p) & FAT32_MASK) :
-					  !le16_get(*(const le16 *)p);
-			p += width;
-			avail -= width;
+		for (; avail >= width && from < end; from++, avail -= width) {
+			if (p) {
+				value = width == 4 ? le32_get(*(const le32 *)p) & FAT32_MASK :
+						     le16_get(*(const le16 *)p);
+				p += width;
+			}
+			if (value == 0 && n++ == 0)
+				*ret_start = from;
+			if (value != 0 && n > 0)
+				break;
 		}
+		if (avail >= width && from < end)
+			break;
 	}
-	*ret = n;
-	return 0;
+	*ret_n = n;
+	return n > 0;
+}
+
+int msd_fat_write_entry(struct msd_fs *fs, uint32_t cluster, uint32_t value, struct msd_error *err)
+{
+	uint64_t offset = (uint64_t)cluster * entry_bits(fs) / 8;
+	uint32_t width = fs->info.type == MSD_FS_TYPE_FAT32 ? 4 : 2, old;
+	uint8_t raw[4] = { 0 };
+	int rc = msd_area_read(fs->fat, raw, width, offset, err);
+
+	if (rc < 0)
+		return rc;
+	old = le32_get((le32){ { raw[0], raw[1], raw[2], raw[3] } });
+	if (fs->info.type == MSD_FS_TYPE_FAT32)
+		value = (old & ~FAT32_MASK) | (value & FAT32_MASK);
+	else if (fs->info.type == MSD_FS_TYPE_FAT12)
+		value = cluster & 1 ? (old & 0x000f) | (value & 0xfff) << 4 :
+				      (old & 0xf000) | (value & 0xfff);
+	for (uint32_t i = 0; i < width; i++)
+		raw[i] = (uint8_t)(value >> (8 * i));
+	return msd_area_write(fs->fat, raw, width, offset, err);
 }
 
 /* ---- folders ---- */
@@ -155,6 +176,14 @@ static unsigned short_units(const struct msd_fs *fs, const struct fat_dirent *en
 	return n + 1 + ext;
 }
 
+unsigned msd_fat_short_units(const struct msd_fs *fs, const uint8_t name[11], uint16_t units[12])
+{
+	struct fat_dirent entry = { .attr = 0 };
+
+	memcpy(entry.name, name, 11);
+	return short_units(fs, &entry, units);
+}
+
 static void set_name(struct msd_fs *fs, struct msd_fs_node *node, const struct fat_dirent *entry,
 		     const struct long_name *name)
 {
@@ -183,6 +212,9 @@ static bool is_dot(const struct fat_dirent *entry)
 
 static void set_node(struct msd_fs *fs, struct msd_fs_node *node, const struct fat_dirent *entry)
 {
+	memcpy(node->short_name, entry->name, 11);
+	if (entry->name[0] == FAT_DIRENT_E5)
+		node->short_name[0] = 0xe5;
 	node->is_dir = entry->attr & FAT_ATTR_DIRECTORY;
 	node->attributes = entry->attr;
 	node->contiguous = false;
@@ -291,7 +323,7 @@ static const struct msd_fs_ops fat_ops = {
 	.read_next = fat_read_next,
 	.dir_next = fat_dir_next,
 	.read_label = fat_read_label,
-	.count_free = fat_count_free,
+	.next_free = fat_next_free,
 };
 
 /* ---- boot sector ---- */
@@ -328,6 +360,13 @@ static void set_boot_fields(struct msd_fs *fs, const struct fat_boot_sector *boo
 	for (unsigned i = 0; i < boot->fats && !(ext_flags & 0x80) && fs->n_copies < 3; i++)
 		if (i != active)
 			fs->copies[fs->n_copies++] = (int64_t)(i * stride);
+	fs->fsinfo_offset = fs->backup_offset = 0;
+	if (is32 && le16_get(boot->u.fat32.fs_info_sector) < le16_get(boot->reserved_sectors))
+		fs->fsinfo_offset = (uint64_t)le16_get(boot->u.fat32.fs_info_sector) *
+				    fs->info.sector_bytes;
+	if (is32 && le16_get(boot->u.fat32.backup_boot_sector) < le16_get(boot->reserved_sectors))
+		fs->backup_offset = (uint64_t)le16_get(boot->u.fat32.backup_boot_sector) *
+				    fs->info.sector_bytes;
 	fs->info.dirty = (is32 ? boot->u.fat32.reserved1 : boot->u.fat16.reserved1) & FAT_FLAG_DIRTY;
 	if (signature != FAT_EXT_BOOT_SIGNATURE && signature != 0x28)
 		return;

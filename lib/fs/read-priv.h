@@ -10,7 +10,9 @@ struct msd_fs_ops {
 	int (*read_next)(struct msd_fs *fs, uint32_t cluster, uint32_t *ret, struct msd_error *err);
 	int (*dir_next)(struct msd_fs_dir *dir, struct msd_fs_node *ret, struct msd_error *err);
 	int (*read_label)(struct msd_fs *fs, char *buf, size_t len, struct msd_error *err);
-	int (*count_free)(struct msd_fs *fs, uint32_t *ret, struct msd_error *err);
+	/* The first run of free clusters at from or behind it. Returns 1, 0 for none, <0. */
+	int (*next_free)(struct msd_fs *fs, uint32_t from, uint32_t *ret_start, uint32_t *ret_n,
+			 struct msd_error *err);
 };
 
 /* What no cluster has as its number: of read_next; of a map whose chain came back to itself. */
@@ -35,6 +37,7 @@ struct msd_fs {
 	int64_t copies[3];		/* how far from it the others lie that are kept the same */
 	unsigned n_copies;
 	uint64_t root_offset, root_bytes;	/* FAT12 and FAT16; 0 elsewhere */
+	uint64_t fsinfo_offset, backup_offset;	/* FAT32, of the boot sector's copy; 0: none */
 	uint32_t root_cluster;
 	uint64_t dir_bytes_read;	/* since msd_fs_begin_walk */
 	uint16_t oem[128];		/* UTF-16 of the codepage's upper half */
@@ -53,6 +56,12 @@ struct msd_fs_dir {
 	uint32_t slot;			/* of the next one */
 	uint32_t pos, len;		/* in buf */
 	bool ended;
+	const struct msd_extent *list;	/* read these instead of the map */
+	size_t n_list;
+	/* called for each slot, once */
+	void (*on_slot)(void *data, uint32_t slot, const uint8_t *raw);
+	void *on_slot_data;
+	uint32_t seen;			/* slots that it was called for */
 	uint8_t buf[8192];
 };
 
@@ -92,6 +101,14 @@ int64_t msd_fs_time_utc(uint16_t date, uint16_t time);
 /* Takes the boot sector at offset in. Returns 1, 0 when it is not one, <0. */
 int msd_fat_probe(struct msd_fs *fs, uint64_t offset, struct msd_error *err);
 int msd_exfat_probe(struct msd_fs *fs, uint64_t offset, struct msd_error *err);
+
+/* A short name, without the 0xE5 rule, as it reads. Returns the count of units. */
+unsigned msd_fat_short_units(const struct msd_fs *fs, const uint8_t name[11], uint16_t units[12]);
+
+/* Into the FAT's pages; to the disk with msd_area_flush. */
+int msd_fat_write_entry(struct msd_fs *fs, uint32_t cluster, uint32_t value, struct msd_error *err);
+int msd_exfat_write_bits(struct msd_fs *fs, uint32_t first, uint32_t n, bool used,
+			 struct msd_error *err);
 
 /* Sets fs->bitmap. Returns 0, -MSD_E_DAMAGED, -ENOMEM, -errno of reading. */
 int msd_exfat_open_bitmap(struct msd_fs *fs, struct msd_error *err);

@@ -145,7 +145,13 @@ int msd_fs_read_label(struct msd_fs *fs, char *buf, size_t len, struct msd_error
 
 int msd_fs_count_free(struct msd_fs *fs, uint32_t *ret_clusters, struct msd_error *reterr)
 {
-	return fs->ops->count_free(fs, ret_clusters, reterr);
+	uint32_t start = 2, n = 0, total = 0;
+	int rc;
+
+	while ((rc = fs->ops->next_free(fs, start + n, &start, &n, reterr)) > 0)
+		total += n;
+	*ret_clusters = total;
+	return rc;
 }
 
 void msd_fs_begin_walk(struct msd_fs *fs)
@@ -298,9 +304,14 @@ static int fill(struct msd_fs_dir *dir, struct msd_error *err)
 	int rc;
 
 	if (dir->extent.size_bytes == 0) {
-		rc = msd_fs_map_next(&dir->map, &dir->extent, err);
+		rc = dir->list ? dir->n_list > 0 :
+				 msd_fs_map_next(&dir->map, &dir->extent, err);
 		if (rc <= 0)
 			return rc;
+		if (dir->list) {
+			dir->extent = *dir->list++;
+			dir->n_list--;
+		}
 	}
 	if (len > dir->extent.size_bytes)
 		len = (uint32_t)dir->extent.size_bytes & ~31u;
@@ -341,6 +352,10 @@ int msd_fs_dir_slot(struct msd_fs_dir *dir, const uint8_t **ret, uint64_t *ret_o
 	*ret_offset = dir->buf_offset + dir->pos;
 	dir->pos += 32;
 	dir->slot++;
+	if (dir->on_slot && dir->slot > dir->seen) {
+		dir->on_slot(dir->on_slot_data, dir->slot - 1, *ret);
+		dir->seen = dir->slot;
+	}
 	return 1;
 }
 

@@ -37,6 +37,7 @@ struct msd_fs_info {
 struct msd_fs_node {
 	char name[MSD_FS_NAME_BYTES];	/* never "", ".", ".." nor with '/' or control characters */
 	bool is_dir;
+	uint8_t short_name[11];		/* FAT: as in a directory entry, without the 0xE5 rule */
 	uint16_t attributes;		/* FAT_ATTR_*: read-only 1, hidden 2, system 4, archive 32 */
 	bool contiguous;		/* exFAT: its clusters follow each other, the FAT is not asked */
 	uint32_t first_cluster;		/* 0: none */

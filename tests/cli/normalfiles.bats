@@ -310,3 +310,74 @@ EOF
   [ "$(cat out/HE_LO.TXT)" = hello ]
   cmp out/a*/70000* tree/a*/70000*
 }
+
+# The image is in order, and its files are those of the tree.
+in_order()
+{
+  if [ "$1" = exfat ]; then
+    run -0 fsck.exfat -n image
+    [[ $output == *clean* ]]
+  else
+    run -0 fsck.fat -n image
+    [ "${#lines[@]}" = 2 ] || fail "$output"
+  fi
+  same_tree
+}
+
+@test "mkdir, rm, mv and label: FAT" {
+  make_tree
+  make_image 40M -F 32 -s 1
+  msd-normalfiles mkdir image new 'new/Ümläut folder'
+  mkdir -p tree/new/'Ümläut folder'
+  msd-normalfiles mkdir -p image a/b/c new
+  mkdir -p tree/a/b/c
+  run -1 --separate-stderr msd-normalfiles mkdir image x/y
+  run -1 --separate-stderr msd-normalfiles mkdir image new
+  msd-normalfiles mv image 'a long folder name' a/b/moved
+  mv tree/'a long folder name' tree/a/b/moved
+  msd-normalfiles mv image hello.txt new
+  mv tree/HELLO.TXT tree/new
+  msd-normalfiles mv image lower.txt 'Lower case no more'
+  mv tree/lower.txt tree/'Lower case no more'
+  run -1 --separate-stderr msd-normalfiles mv image a a/b/c
+  run -1 --separate-stderr msd-normalfiles mv image 'Lower case no more' empty.file
+  [[ $stderr == *hint*rm* ]]
+  run -1 --separate-stderr msd-normalfiles mv image EMPTY 'a:b'
+  [[ $stderr == *'control character'* ]]
+  in_order
+  run -1 --separate-stderr msd-normalfiles rm image a
+  [[ $stderr == *'rm -r'* ]]
+  msd-normalfiles rm -r image a 'lower CASE no more' EMPTY
+  rm -r tree/a tree/Lower* tree/EMPTY
+  in_order
+  run -1 --separate-stderr msd-normalfiles rm image nowhere
+  run -2 --separate-stderr msd-normalfiles rm -r image /
+  msd-normalfiles label image 'New label'
+  [ "$(msd-normalfiles label image)" = 'NEW LABEL' ]
+  [ "$(blkid -p -o value -s LABEL image)" = 'NEW LABEL' ]
+  msd-normalfiles label image ''
+  [ -z "$(msd-normalfiles label image)" ]
+  run -2 --separate-stderr msd-normalfiles label image 'a:b'
+  in_order
+}
+
+@test "mkdir, rm and label: exFAT" {
+  mkdir -p tree/'Ümläut 😀'/x/y
+  truncate -s 32M image
+  mkfs.exfat image >/dev/null
+  msd-normalfiles mkdir -p image 'Ümläut 😀/x/y'
+  msd-normalfiles label image 'Größe'
+  [ "$(msd-normalfiles label image)" = Größe ]
+  in_order exfat
+  msd-normalfiles rm -r image 'ümläut 😀'
+  rm -r tree/*
+  in_order exfat
+}
+
+@test "an image that another command changes is busy" {
+  truncate -s 2M image
+  mkfs.fat image >/dev/null
+  exec 9<image
+  flock 9
+  run -4 --separate-stderr msd-normalfiles mkdir image x
+}

@@ -1,0 +1,629 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Folders that are changed: their names in a table, their free slots, and where they lie. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "change-priv.h"
+
+static uint32_t cluster_slots(const struct msd_change *change)
+{
+	return change->fs->info.cluster_bytes / 32;
+}
+
+static const char *image(const struct msd_change *change)
+{
+	return msd_io_get_name(change->fs->io);
+}
+
+/* ---- names ---- */
+
+static uint64_t hash_units(const struct msd_change *change, const uint16_t *units, size_t n)
+{
+	uint64_t hash = change->key;
+
+	for (size_t i = 0; i < n; i++) {
+		hash = (hash ^ msd_upcase(units[i])) * 0x9e3779b97f4a7c15;
+		hash ^= hash >> 29;
+	}
+	return hash ? hash : 1;
+}
+
+static int rehash(struct msd_change *change, struct folder *folder)
+{
+	size_t room = folder->room_names ? folder->room_names * 2 : 64;
+	struct name *names = calloc(room, sizeof(*names));
+
+	if (!names)
+		return change_no_memory(change);
+	for (size_t i = 0; i < folder->room_names; i++) {
+		const struct name *name = &folder->names[i];
+		size_t at = name->hash & (room - 1);
+
+		if (!name->hash)
+			continue;
+		while (names[at].hash)
+			at = (at + 1) & (room - 1);
+		names[at] = *name;
+	}
+	free(folder->names);
+	folder->names = names;
+	folder->room_names = room;
+	return 0;
+}
+
+struct name *folder_find(struct msd_change *change, struct folder *folder, const uint16_t *units,
+			 size_t n)
+{
+	uint64_t hash = hash_units(change, units, n);
+	size_t at = hash & (folder->room_names - 1);
+
+	if (!folder->room_names)
+		return NULL;
+	for (; folder->names[at].hash; at = (at + 1) & (folder->room_names - 1))
+		if (folder->names[at].hash == hash && folder->names[at].slot != NO_SLOT)
+			return &folder->names[at];
+	return NULL;
+}
+
+int folder_add_name(struct msd_change *change, struct folder *folder, const uint16_t *units, size_t n,
+		    uint32_t slot, bool pending, struct name **ret)
+{
+	uint64_t hash = hash_units(change, units, n);
+	struct name *name;
+	size_t at;
+
+	if (folder->n_used * 3 >= folder->room_names * 2) {
+		int rc = rehash(change, folder);
+
+		if (rc < 0)
+			return rc;
+	}
+	for (at = hash & (folder->room_names - 1); folder->names[at].hash;)
+		at = (at + 1) & (folder->room_names - 1);
+	name = &folder->names[at];
+	*name = (struct name){ .hash = hash, .slot = slot, .pending = pending };
+	folder->n_used++;
+	folder->n_names++;
+	if (ret)
+		*ret = name;
+	return 0;
+}
+
+/* ---- places ---- */
+
+/* Where a slot lies, and how many lie there in a row. */
+static uint64_t locate(const struct folder *folder, uint32_t slot, uint32_t *ret_n)
+{
+	uint64_t offset = (uint64_t)slot * 32;
+
+	for (size_t i = 0; i < folder->n_extents; i++) {
+		const struct msd_extent *extent = &folder->extents[i];
+
+		if (offset < extent->size_bytes) {
+			*ret_n = (uint32_t)((extent->size_bytes - offset) / 32);
+			return extent->offset_bytes + offset;
+		}
+		offset -= extent->size_bytes;
+	}
+	*ret_n = 0;
+	return 0;
+}
+
+int folder_read_slots(struct msd_change *change, struct folder *folder, uint32_t slot, uint32_t n,
+		      void *buf)
+{
+	uint8_t *p = buf;
+
+	while (n > 0) {
+		uint32_t row;
+		uint64_t offset = locate(folder, slot, &row);
+		int rc;
+
+		if (row == 0)
+			return msd_fail(change->err, MSD_E_DAMAGED, "%s: a folder ends too early",
+					image(change));
+		if (row > n)
+			row = n;
+		rc = msd_io_pread(change->fs->io, p, (size_t)row * 32, offset, change->err);
+		if (rc < 0)
+			return rc;
+		p += (size_t)row * 32;
+		slot += row;
+		n -= row;
+	}
+	return 0;
+}
+
+int change_add_write(struct msd_change *change, uint64_t offset, const void *data, uint32_t len,
+		     enum step step)
+{
+	struct write *writes = change_grow(change->writes, change->n_writes, &change->room_writes,
+					   sizeof(*writes));
+
+	if (!writes)
+		return change_no_memory(change);
+	change->writes = writes;
+	while (change->n_data + len > change->room_data) {
+		size_t room = change->room_data ? change->room_data * 2 : 65536;
+		uint8_t *more = realloc(change->data, room);
+
+		if (!more)
+			return change_no_memory(change);
+		change->data = more;
+		change->room_data = room;
+	}
+	memcpy(change->data + change->n_data, data, len);
+	writes[change->n_writes] = (struct write){
+		offset, (uint32_t)change->n_data, len, (uint32_t)change->n_writes, step
+	};
+	change->n_writes++;
+	change->n_data += len;
+	change->has_adds |= step == STEP_ADD;
+	return 0;
+}
+
+int folder_write_slots(struct msd_change *change, struct folder *folder, uint32_t slot, uint32_t n,
+		       const void *buf, enum step step)
+{
+	const uint8_t *p = buf;
+
+	while (n > 0) {
+		uint32_t row;
+		uint64_t offset = locate(folder, slot, &row);
+		int rc;
+
+		if (row > n)
+			row = n;
+		rc = change_add_write(change, offset, p, row * 32, step);
+		if (rc < 0)
+			return rc;
+		p += (size_t)row * 32;
+		slot += row;
+		n -= row;
+	}
+	return 0;
+}
+
+int folder_read_node(struct msd_change *change, struct folder *folder, uint32_t slot,
+		     struct msd_fs_node *ret)
+{
+	uint32_t row;
+	struct msd_fs_dir *dir;
+	uint64_t offset = locate(folder, slot, &row);
+	size_t i = 0;
+	int rc = msd_fs_dir_open(change->fs, NULL, &dir, change->err);
+
+	if (rc < 0)
+		return rc;
+	while (i < folder->n_extents &&
+	       (offset < folder->extents[i].offset_bytes ||
+		offset >= folder->extents[i].offset_bytes + folder->extents[i].size_bytes))
+		i++;
+	dir->extent = (struct msd_extent){ offset, (uint64_t)row * 32 };
+	dir->list = folder->extents + i + 1;
+	dir->n_list = i < folder->n_extents ? folder->n_extents - i - 1 : 0;
+	dir->slot = slot;
+	msd_fs_begin_walk(change->fs);
+	rc = msd_fs_dir_next(dir, ret, change->err);
+	msd_fs_dir_close(dir);
+	if (rc == 0)
+		return msd_fail(change->err, MSD_E_DAMAGED, "%s: an entry has gone", image(change));
+	return rc < 0 ? rc : 0;
+}
+
+/* ---- loading ---- */
+
+struct load {
+	struct msd_change *change;
+	struct folder *folder;
+	int rc;
+};
+
+static int add_hole(struct msd_change *change, struct folder *folder, uint32_t slot, uint32_t n)
+{
+	struct run *last = folder->n_holes ? &folder->holes[folder->n_holes - 1] : NULL, *holes;
+
+	if (last && last->start + last->n == slot) {
+		last->n += n;
+		return 0;
+	}
+	holes = change_grow(folder->holes, folder->n_holes, &folder->room_holes, sizeof(*holes));
+	if (!holes)
+		return change_no_memory(change);
+	folder->holes = holes;
+	holes[folder->n_holes++] = (struct run){ slot, n };
+	return 0;
+}
+
+static void see_slot(void *data, uint32_t slot, const uint8_t *raw)
+{
+	struct load *load = data;
+	struct folder *folder = load->folder;
+	bool exfat = is_exfat(load->change);
+	int rc = 0;
+
+	if (raw[0] == 0)
+		return;
+	folder->end = slot + 1;
+	if (exfat ? !(raw[0] & EXFAT_TYPE_IN_USE) : raw[0] == FAT_DIRENT_FREE)
+		rc = add_hole(load->change, folder, slot, 1);
+	else if (exfat ? raw[0] == EXFAT_TYPE_LABEL :
+		 (raw[11] & FAT_ATTR_VOLUME_ID) &&
+			 (raw[11] & FAT_ATTR_LONG_NAME_MASK) != FAT_ATTR_LONG_NAME)
+		folder->label_slot = folder->label_slot == NO_SLOT ? slot : folder->label_slot;
+	if (rc < 0)
+		load->rc = rc;
+}
+
+/* A name of the disk into the table, and on FAT its short name, which is one of it too. */
+static int take_node(struct msd_change *change, struct folder *folder, const struct msd_fs_node *node)
+{
+	uint16_t units[MSD_NAME_UNITS_MAX], alias[12];
+	int n = msd_utf8_to_utf16(node->name, units, MSD_NAME_UNITS_MAX), n_alias, rc;
+
+	if (n < 0)
+		return 0;
+	rc = folder_add_name(change, folder, units, (size_t)n, node->slot, false, NULL);
+	if (rc < 0 || is_exfat(change))
+		return rc;
+	rc = msd_short_set_add(folder->shorts, node->short_name);
+	if (rc < 0)
+		return change_no_memory(change);
+	n_alias = (int)msd_fat_short_units(change->fs, node->short_name, alias);
+	if (n_alias > 0 && !msd_name_is_same(units, (size_t)n, alias, (size_t)n_alias) &&
+	    !folder_find(change, folder, alias, (size_t)n_alias))
+		rc = folder_add_name(change, folder, alias, (size_t)n_alias, node->slot, false, NULL);
+	return rc;
+}
+
+static int load_extents(struct msd_change *change, struct folder *folder,
+			const struct msd_fs_node *node)
+{
+	struct msd_extent extent;
+	struct msd_fs_map map;
+	size_t room = 0;
+	int rc;
+
+	msd_fs_map_init(change->fs, node, &map);
+	while ((rc = msd_fs_map_next(&map, &extent, change->err)) > 0) {
+		struct msd_extent *more = change_grow(folder->extents, folder->n_extents, &room,
+						      sizeof(extent));
+
+		if (!more)
+			return change_no_memory(change);
+		folder->extents = more;
+		more[folder->n_extents++] = extent;
+		folder->room += (uint32_t)(extent.size_bytes / 32);
+		folder->last_cluster = (uint32_t)((extent.offset_bytes + extent.size_bytes - 1 -
+				change->fs->info.heap_offset_bytes) /
+				change->fs->info.cluster_bytes) + 2;
+	}
+	if (rc == 0 && map.damaged)
+		return msd_fail(change->err, MSD_E_DAMAGED, "%s: a folder is damaged", image(change));
+	return rc;
+}
+
+static int load_names(struct msd_change *change, struct folder *folder)
+{
+	struct msd_fs_node *node = malloc(sizeof(*node));
+	struct load load = { change, folder, 0 };
+	struct msd_fs_dir *dir;
+	int rc = node ? msd_fs_dir_open(change->fs, NULL, &dir, change->err) :
+			change_no_memory(change);
+
+	if (rc < 0) {
+		free(node);
+		return rc;
+	}
+	dir->list = folder->extents;
+	dir->n_list = folder->n_extents;
+	dir->on_slot = see_slot;
+	dir->on_slot_data = &load;
+	msd_fs_begin_walk(change->fs);
+	while ((rc = msd_fs_dir_next(dir, node, change->err)) > 0 && load.rc == 0) {
+		rc = take_node(change, folder, node);
+		if (rc < 0)
+			break;
+	}
+	msd_fs_dir_close(dir);
+	free(node);
+	return rc < 0 ? rc : load.rc;
+}
+
+static int new_folder(struct msd_change *change, struct folder *parent, uint32_t first_cluster,
+		      struct folder **ret)
+{
+	struct folder *folder = calloc(1, sizeof(*folder)), **folders;
+
+	if (!folder)
+		return change_no_memory(change);
+	folders = change_grow(change->folders, change->n_folders, &change->room_folders,
+			      sizeof(*folders));
+	if (!folders) {
+		free(folder);
+		return change_no_memory(change);
+	}
+	change->folders = folders;
+	folder->number = (uint32_t)change->n_folders;
+	folders[change->n_folders++] = folder;
+	folder->parent = parent;
+	folder->first_cluster = first_cluster;
+	folder->label_slot = NO_SLOT;
+	*ret = folder;
+	return is_exfat(change) || msd_short_set_new(16, &folder->shorts) == 0 ?
+		       0 : change_no_memory(change);
+}
+
+/* node: NULL for the root */
+static int load(struct msd_change *change, struct folder *parent, const struct msd_fs_node *node,
+		struct folder **ret)
+{
+	uint64_t damages = msd_fs_get_damages(change->fs);
+	int rc = new_folder(change, parent, node ? node->first_cluster : change->fs->root_cluster, ret);
+
+	if (rc < 0)
+		return rc;
+	if (node) {
+		(*ret)->contiguous = node->contiguous;
+		(*ret)->set_slot = node->slot;
+	}
+	rc = load_extents(change, *ret, node);
+	if (rc == 0)
+		rc = load_names(change, *ret);
+	if (rc == 0 && damages != msd_fs_get_damages(change->fs)) {
+		msd_fail(change->err, MSD_E_DAMAGED, "%s: folder '%s' is damaged and not changed",
+			 image(change), node ? node->name : "/");
+		msd_hint(change->err, "fsck.%s -a, then again", is_exfat(change) ? "exfat" : "fat");
+		return -MSD_E_DAMAGED;
+	}
+	return rc;
+}
+
+int folder_get_root(struct msd_change *change, struct folder **ret)
+{
+	if (change->n_folders == 0)
+		return load(change, NULL, NULL, ret);
+	*ret = change->folders[0];
+	return 0;
+}
+
+int folder_open_child(struct msd_change *change, struct folder *folder, struct name *name,
+		      const char *path, struct folder **ret)
+{
+	struct msd_fs_node *node;
+	int rc;
+
+	if (name->child) {
+		*ret = change->folders[name->child - 1];
+		return 0;
+	}
+	if (name->pending)
+		return msd_fail_errno(change->err, ENOTDIR, "%s: '%s'", image(change), path);
+	node = malloc(sizeof(*node));
+	if (!node)
+		return change_no_memory(change);
+	rc = folder_read_node(change, folder, name->slot, node);
+	if (rc == 0 && !node->is_dir)
+		rc = msd_fail_errno(change->err, ENOTDIR, "%s: '%s'", image(change), path);
+	if (rc == 0)
+		rc = load(change, folder, node, ret);
+	if (rc == 0)
+		name->child = (*ret)->number + 1;
+	free(node);
+	return rc;
+}
+
+int folder_make(struct msd_change *change, struct folder *parent, uint32_t first_cluster,
+		struct folder **ret)
+{
+	int rc = new_folder(change, parent, first_cluster, ret);
+	struct folder *folder = *ret;
+
+	if (rc < 0)
+		return rc;
+	folder->extents = malloc(sizeof(*folder->extents));
+	if (!folder->extents)
+		return change_no_memory(change);
+	folder->extents[0] = (struct msd_extent){ fs_cluster_offset(change->fs, first_cluster),
+						  change->fs->info.cluster_bytes };
+	folder->n_extents = 1;
+	folder->last_cluster = first_cluster;
+	folder->last_is_new = folder->is_new = true;
+	folder->contiguous = is_exfat(change);
+	folder->room = cluster_slots(change);
+	folder->end = is_exfat(change) ? 0 : 2;
+	return 0;
+}
+
+/* ---- paths ---- */
+
+int folder_resolve(struct msd_change *change, const char *path, bool make_parents,
+		   struct folder **ret, uint16_t *units, size_t *ret_n, const char **ret_name)
+{
+	const char *p = path + strspn(path, "/");
+	int rc = folder_get_root(change, ret);
+
+	while (rc == 0) {
+		size_t len = strcspn(p, "/");
+		const char *next = p + len + strspn(p + len, "/");
+		char text[MSD_FS_NAME_BYTES];
+		struct name *name;
+		int n;
+
+		if (len >= sizeof(text))
+			return msd_fail(change->err, MSD_E_NAME, "%s: '%s': %s", image(change), path,
+					msd_name_fault_text(MSD_NAME_LENGTH));
+		memcpy(text, p, len);
+		text[len] = '\0';
+		n = msd_utf8_to_utf16(text, units, MSD_NAME_UNITS_MAX);
+		if (n < 0)
+			return msd_fail(change->err, MSD_E_NAME, "%s: '%s': %s", image(change), path,
+					msd_name_fault_text(n == -EILSEQ ? MSD_NAME_ENCODING :
+							    MSD_NAME_LENGTH));
+		*ret_n = (size_t)n;
+		if (ret_name)
+			*ret_name = p;
+		if (!*next)
+			return 0;
+		name = folder_find(change, *ret, units, (size_t)n);
+		if (!name && make_parents) {
+			char *above = strndup(path, (size_t)(p - path) + len);
+
+			rc = above ? msd_change_mkdir(change, above, true, change->err) :
+				     change_no_memory(change);
+			free(above);
+			if (rc < 0)
+				return rc;
+			name = folder_find(change, *ret, units, (size_t)n);
+		}
+		if (!name)
+			return msd_fail(change->err, ENOENT, "%s: there is no folder '%.*s' in it",
+					image(change), (int)(p - path + (int)len), path);
+		rc = folder_open_child(change, *ret, name, path, ret);
+		p = next;
+	}
+	return rc;
+}
+
+/* ---- slots ---- */
+
+static int load_set(struct msd_change *change, struct folder *folder)
+{
+	uint32_t n;
+	int rc;
+
+	if (folder->n_set || !folder->parent)
+		return 0;
+	rc = folder_read_slots(change, folder->parent, folder->set_slot, 1, folder->set);
+	if (rc < 0)
+		return rc;
+	n = folder->set[0].file.secondary_count + 1u;
+	if (n < 3 || n > EXFAT_ENTRIES_MAX)
+		return msd_fail(change->err, MSD_E_DAMAGED, "%s: the entries of a folder are damaged",
+				image(change));
+	rc = folder_read_slots(change, folder->parent, folder->set_slot, n, folder->set);
+	folder->n_set = rc < 0 ? 0 : n;
+	return rc;
+}
+
+/* One cluster more at the end, all zeros. */
+static int grow(struct msd_change *change, struct folder *folder)
+{
+	uint32_t cluster_bytes = change->fs->info.cluster_bytes, cluster, last = folder->last_cluster;
+	uint64_t limit = is_exfat(change) ? EXFAT_DIR_BYTES_MAX : (uint64_t)FAT_DIRENTS_MAX * 32;
+	struct msd_extent *extents;
+	struct run *links;
+	void *zeros;
+	int rc;
+
+	if (!folder->parent && change->fs->root_bytes)
+		return msd_fail(change->err, ENOSPC, "%s: its root folder has no room for more "
+				"than %u entries", image(change), folder->room);
+	if ((uint64_t)folder->room * 32 + cluster_bytes > limit)
+		return msd_fail(change->err, MSD_E_TOOBIG, "%s: a folder is full", image(change));
+	rc = alloc_folder_cluster(change, &cluster);
+	if (rc == 0 && is_exfat(change))
+		rc = load_set(change, folder);
+	if (rc < 0)
+		return rc;
+	zeros = calloc(1, cluster_bytes);
+	if (!zeros)
+		return change_no_memory(change);
+	rc = commit_write_new(change, zeros, cluster_bytes, fs_cluster_offset(change->fs, cluster));
+	free(zeros);
+	if (rc == 0 && folder->contiguous && cluster != last + 1) {
+		rc = alloc_write_chain(change, folder->first_cluster, last - folder->first_cluster + 1);
+		folder->contiguous = false;
+	}
+	if (rc < 0)
+		return rc;
+	if (!folder->contiguous && (folder->last_is_new || (is_exfat(change) && folder->parent))) {
+		/* nothing leads there, or its size keeps readers from going there */
+		rc = alloc_set_next(change, last, cluster);
+	} else if (!folder->contiguous) {
+		links = change_grow(change->links, change->n_links, &change->room_links,
+				    sizeof(*links));
+		if (!links)
+			return change_no_memory(change);
+		change->links = links;
+		links[change->n_links++] = (struct run){ last, cluster };
+	}
+	if (rc < 0)
+		return rc;
+	extents = realloc(folder->extents, (folder->n_extents + 1) * sizeof(*extents));
+	if (!extents)
+		return change_no_memory(change);
+	folder->extents = extents;
+	extents[folder->n_extents++] = (struct msd_extent){ fs_cluster_offset(change->fs, cluster),
+							    cluster_bytes };
+	folder->room += cluster_slots(change);
+	folder->last_cluster = cluster;
+	folder->last_is_new = true;
+	return 0;
+}
+
+int folder_take_slots(struct msd_change *change, struct folder *folder, uint32_t n, uint32_t *ret)
+{
+	for (size_t i = 0; i < folder->n_holes; i++) {
+		struct run *hole = &folder->holes[i];
+
+		if (hole->n < n)
+			continue;
+		*ret = hole->start;
+		hole->start += n;
+		hole->n -= n;
+		if (hole->n == 0)
+			*hole = folder->holes[--folder->n_holes];
+		return 0;
+	}
+	while (folder->end + n > folder->room) {
+		int rc = grow(change, folder);
+
+		if (rc < 0)
+			return rc;
+	}
+	*ret = folder->end;
+	folder->end += n;
+	return 0;
+}
+
+int folder_remove_slots(struct msd_change *change, struct folder *folder, uint32_t slot, uint32_t n)
+{
+	uint8_t raw[256][32];
+	int rc = n > 256 ? -MSD_E_DAMAGED : folder_read_slots(change, folder, slot, n, raw);
+
+	if (rc < 0)
+		return rc;
+	for (uint32_t i = 0; i < n; i++)
+		raw[i][0] = is_exfat(change) ? raw[i][0] & (uint8_t)~EXFAT_TYPE_IN_USE :
+					       FAT_DIRENT_FREE;
+	folder->removed_from = true;
+	return folder_write_slots(change, folder, slot, n, raw, STEP_REMOVE);
+}
+
+/* ---- before a commit ---- */
+
+int folder_settle(struct msd_change *change, struct folder *folder)
+{
+	uint64_t size = (uint64_t)folder->room * 32;
+
+	if (folder->gone || !folder->n_set)
+		return 0;
+	folder->set[1].stream.size_bytes = le64_make(size);
+	folder->set[1].stream.valid_bytes = le64_make(size);
+	folder->set[1].stream.flags = EXFAT_ALLOC_POSSIBLE |
+				      (folder->contiguous ? EXFAT_NO_FAT_CHAIN : 0);
+	msd_exfat_seal_records(folder->set, folder->n_set);
+	return folder_write_slots(change, folder->parent, folder->set_slot, folder->n_set,
+				  folder->set, STEP_ADD);
+}
+
+void folder_free(struct folder *folder)
+{
+	free(folder->extents);
+	free(folder->holes);
+	free(folder->names);
+	msd_short_set_free(folder->shorts);
+	free(folder);
+}
