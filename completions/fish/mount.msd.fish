@@ -1,0 +1,13 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+complete -c mount.msd -s o -l options -x -a 'ro rw msd.partition=' -d 'Mount options'
+complete -c mount.msd -s f -l fake -d 'Check all and mount nothing'
+complete -c mount.msd -s n -l no-mtab -d 'Do not write utab'
+complete -c mount.msd -s s -l sloppy -d 'Take unknown options'
+complete -c mount.msd -s N -l namespace -r -d 'Mount in this mount namespace'
+complete -c mount.msd -s t -l types -x -a msd -d 'msd or msd.TYPE'
+complete -c mount.msd -s C -l config -r -d 'Read this file'
+complete -c mount.msd -s q -l quiet -d 'Print no warnings'
+complete -c mount.msd -s v -l verbose -d 'Say what is done'
+complete -c mount.msd -s h -l help -d 'Print the options'
+complete -c mount.msd -l usage -d 'Print the options in short'
+complete -c mount.msd -s V -l version -d 'Print the version'
