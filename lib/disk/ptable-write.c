@@ -6,7 +6,13 @@
 #include <libfdisk/libfdisk.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
+#include "base/cleanup.h"
+
+#define GPT_ENTRIES_BYTES 16384u
+#define SECTOR_BYTES_MAX 4096u
 #define BASIC_DATA "EBD0A0A2-B9E5-4433-87C0-68B6B72699C7"
 
 /*
@@ -85,7 +91,7 @@ static int add_partition(struct fdisk_context *cxt, struct fdisk_partition *part
 }
 
 static int write_table(struct fdisk_context *cxt, struct fdisk_partition *partition,
-		       struct fdisk_parttype *type, struct msd_io *io,
+		       struct fdisk_parttype *type, int fd, const char *name,
 		       const struct msd_ptable_make_params *params)
 {
 	int rc;
@@ -94,21 +100,20 @@ static int write_table(struct fdisk_context *cxt, struct fdisk_partition *partit
 	/* of a file libfdisk cannot know it */
 	rc = fdisk_save_user_sector_size(cxt, params->sector_bytes, params->sector_bytes);
 	if (rc == 0)
-		rc = fdisk_assign_device_by_fd(cxt, msd_io_get_fd(io, NULL), msd_io_get_name(io), 0);
+		rc = fdisk_assign_device_by_fd(cxt, fd, name, 0);
 	if (rc == 0)
 		rc = make_table(cxt, params);
 	if (rc == 0)
 		rc = add_partition(cxt, partition, type, params);
 	if (rc == 0)
 		rc = fdisk_write_disklabel(cxt);
-	/* without its sync of the whole machine: the target is synced when it is complete */
+	/* without its sync of the whole machine */
 	if (fdisk_get_devfd(cxt) >= 0)
 		fdisk_deassign_device(cxt, 1);
 	return rc;
 }
 
-int msd_ptable_write(struct msd_io *io, const struct msd_ptable_make_params *params,
-		     struct msd_error *reterr)
+static int make_on(int fd, const char *name, const struct msd_ptable_make_params *params)
 {
 	struct fdisk_context *cxt = fdisk_new_context();
 	struct fdisk_partition *partition = fdisk_new_partition();
@@ -116,12 +121,42 @@ int msd_ptable_write(struct msd_io *io, const struct msd_ptable_make_params *par
 	int rc = -ENOMEM;
 
 	if (cxt && partition && type)
-		rc = write_table(cxt, partition, type, io, params);
+		rc = write_table(cxt, partition, type, fd, name, params);
 	fdisk_unref_parttype(type);
 	fdisk_unref_partition(partition);
 	fdisk_unref_context(cxt);
-	if (rc != 0)
-		return msd_fail_errno(reterr, rc < 0 ? -rc : EIO, "%s: partition table by libfdisk",
+	return rc > 0 ? -EIO : rc;
+}
+
+/* Copies what lies between offset and offset + len in fd. */
+static int copy_out(int fd, struct msd_io *io, uint64_t offset, size_t len, struct msd_error *err)
+{
+	uint8_t buf[GPT_ENTRIES_BYTES + 2 * SECTOR_BYTES_MAX];
+
+	if (pread(fd, buf, len, (off_t)offset) != (ssize_t)len)
+		return msd_fail_errno(err, EIO, "%s: partition table", msd_io_get_name(io));
+	if (offset == 0)
+		memcpy(buf, boot_code, sizeof(boot_code));
+	return msd_io_pwrite(io, buf, len, offset, err);
+}
+
+int msd_ptable_write(struct msd_io *io, const struct msd_ptable_make_params *params,
+		     struct msd_error *reterr)
+{
+	/* libfdisk probes and syncs what it writes to: in memory that takes no time */
+	_cleanup_close_ int fd = memfd_create("partition table", MFD_CLOEXEC);
+	uint64_t size = msd_io_get_size(io);
+	size_t tail = GPT_ENTRIES_BYTES + params->sector_bytes;
+	int rc;
+
+	if (fd < 0 || ftruncate(fd, (off_t)size) < 0)
+		return msd_fail_errno(reterr, errno, "%s: partition table", msd_io_get_name(io));
+	rc = make_on(fd, msd_io_get_name(io), params);
+	if (rc < 0)
+		return msd_fail_errno(reterr, -rc, "%s: partition table by libfdisk",
 				      msd_io_get_name(io));
-	return msd_io_pwrite(io, boot_code, sizeof(boot_code), 0, reterr);
+	if (params->kind == MSD_PTABLE_MAKE_MBR)
+		return copy_out(fd, io, 0, params->sector_bytes, reterr);
+	rc = copy_out(fd, io, 0, tail + params->sector_bytes, reterr);
+	return rc < 0 ? rc : copy_out(fd, io, size - tail, tail, reterr);
 }

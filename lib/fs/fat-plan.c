@@ -165,10 +165,14 @@ static uint64_t plan_for_clusters(struct msd_fs_layout *layout, const struct nee
 		n = ranges[layout->kind].min;
 	if (layout->cluster_bytes < ALIGN_BYTES)
 		n = round_up(n, ALIGN_BYTES / layout->cluster_bytes);
-	plan_root(layout, need, n * layout->cluster_bytes);
 	fat_sectors = table_sectors(layout, n);
-	layout->sectors = head_sectors(layout, fat_sectors) +
-			  n * (layout->cluster_bytes / layout->sector_bytes);
+	/* the usual root depends on the size, and the size on the root: once more settles it */
+	layout->sectors = n * (layout->cluster_bytes / layout->sector_bytes);
+	for (unsigned i = 0; i < 2; i++) {
+		plan_root(layout, need, layout->sectors * layout->sector_bytes);
+		layout->sectors = head_sectors(layout, fat_sectors) +
+				  n * (layout->cluster_bytes / layout->sector_bytes);
+	}
 	if (n <= ranges[layout->kind].max)
 		settle(layout, need, fat_sectors, n);
 	return n;

@@ -116,20 +116,30 @@ static int check_params(const struct msd_format_params *params, struct msd_error
 	return 0;
 }
 
+static bool has_room(const struct msd_fs_layout *layout, const struct need *need)
+{
+	return layout->tree_cluster - 2 + need_clusters(need, layout->cluster_bytes) <=
+	       layout->clusters;
+}
+
 /* The volume is too small: says how large it must be. */
 static int fail_room(const struct fs_type *type, const struct msd_format_params *params,
 		     const struct need *need, struct msd_error *err)
 {
-	struct msd_format_params computed = *params;
+	struct msd_format_params enough = *params;
 	struct msd_fs_layout layout;
 	unsigned long long needed;
 	int rc;
 
-	computed.size_bytes = 0;
-	rc = type->plan(&computed, need, &layout, err);
+	enough.size_bytes = 0;
+	rc = type->plan(&enough, need, &layout, err);
 	if (rc < 0)
 		return rc;
-	needed = layout.sectors * layout.sector_bytes + params->outside_bytes;
+	/* for a size that is given other clusters may be preferred, which waste more */
+	enough.size_bytes = layout.sectors * layout.sector_bytes;
+	while (type->plan(&enough, need, &layout, NULL) == 0 && !has_room(&layout, need))
+		enough.size_bytes += round_up(enough.size_bytes / 256, 4096);
+	needed = enough.size_bytes + params->outside_bytes;
 	msd_fail(err, MSD_E_TOOBIG, "--size=%llu: too small, what goes in needs %llu bytes",
 		 (unsigned long long)(params->size_bytes + params->outside_bytes), needed);
 	msd_hint(err, "--size=%llu, or no --size for as much as it needs", needed);
@@ -175,8 +185,7 @@ int msd_format_plan(const struct msd_format_params *params, struct msd_tree *tre
 	rc = type->plan(params, &need, ret_layout, reterr);
 	if (rc < 0)
 		return rc;
-	if (ret_layout->tree_cluster - 2 + need_clusters(&need, ret_layout->cluster_bytes) >
-	    ret_layout->clusters)
+	if (!has_room(ret_layout, &need))
 		return fail_room(type, params, &need, reterr);
 	next = ret_layout->tree_cluster;
 	if (tree) {

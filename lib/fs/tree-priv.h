@@ -103,6 +103,9 @@ struct entry {
 /* Clamps the time. Returns 0 with the node in *ret_node (may be NULL), -ENOMEM or -E2BIG. */
 int tree_add(struct msd_tree *tree, const struct entry *entry, uint32_t *ret_node);
 
+/* Gives a node a time, or the epoch when that is earlier. */
+void tree_set_time(struct msd_tree *tree, uint32_t node, int64_t mtime_s, uint32_t mtime_ns);
+
 /* The indexed node that a source calls so, or TREE_NONE. */
 uint32_t tree_find(const struct msd_tree *tree, uint32_t parent, const char *name);
 

@@ -141,9 +141,17 @@ static int add_to_index(struct msd_tree *tree, uint32_t node)
 	return 0;
 }
 
-int tree_add(struct msd_tree *tree, const struct entry *entry, uint32_t *ret_node)
+void tree_set_time(struct msd_tree *tree, uint32_t node, int64_t mtime_s, uint32_t mtime_ns)
 {
 	const struct msd_tree_params *params = &tree->params;
+	bool clamp = params->has_epoch && mtime_s >= params->epoch_s;
+
+	tree->nodes[node].mtime_s = clamp ? params->epoch_s : mtime_s;
+	tree->nodes[node].mtime_cs = clamp ? 0 : (uint8_t)(mtime_ns / 10000000);
+}
+
+int tree_add(struct msd_tree *tree, const struct entry *entry, uint32_t *ret_node)
+{
 	uint32_t name, at = tree->n_nodes;
 	struct node *node;
 	int rc = make_room(&tree->nodes, &tree->room_nodes, sizeof(*node), (uint64_t)at + 1);
@@ -154,14 +162,10 @@ int tree_add(struct msd_tree *tree, const struct entry *entry, uint32_t *ret_nod
 		return rc;
 	node = &tree->nodes[at];
 	*node = (struct node){
-		.size_bytes = entry->size_bytes, .mtime_s = entry->mtime_s, .name = name,
-		.parent = entry->parent, .next = TREE_NONE, .source = entry->source,
-		.mtime_cs = (uint8_t)(entry->mtime_ns / 10000000), .attr = entry->attr,
+		.size_bytes = entry->size_bytes, .name = name, .parent = entry->parent,
+		.next = TREE_NONE, .source = entry->source, .attr = entry->attr,
 	};
-	if (params->has_epoch && node->mtime_s >= params->epoch_s) {
-		node->mtime_s = params->epoch_s;
-		node->mtime_cs = 0;
-	}
+	tree_set_time(tree, at, entry->mtime_s, entry->mtime_ns);
 	if (entry->is_folder) {
 		node->attr |= FAT_ATTR_DIRECTORY;
 		node->u.child = TREE_NONE;

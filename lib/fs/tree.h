@@ -44,7 +44,7 @@ int msd_tree_add_path(struct msd_tree *tree, const char *path, const struct msd_
 		      struct msd_error *reterr);
 
 /*
- * Puts a tar, zip or other archive that libarchive knows, read from fd, into the root. Its files
+ * Puts a tar, cpio, zip or ISO 9660, compressed or not, read from fd, into the root. Its files
  * wait in an unnamed temporary file in the folder spool_dir until they are written. name is for
  * messages. Returns 0; -ENOMEM; -MSD_E_CANCELLED; -MSD_E_FORMAT for what is no archive;
  * -MSD_E_DAMAGED; -MSD_E_UNSUPPORTED without libarchive; -errno.

@@ -222,9 +222,7 @@ make_tree()
   for name in CON a:b 'a?b' a_b Twin tWIN TWIN 'dots...' "$(printf 'bad\xff')"; do
     echo "$name" >"tree/$name"
   done
-  for i in $(seq 300); do
-    : >"tree/$(printf "x%.0s" $(seq $((i % 3))))$(printf "%0$((i % 90 + 1))d" "$i" | tr 0-9 '?:<>|*"?:<')"
-  done
+  (cd tree && seq 1000 1299 | tr 0-9 '?:<>|*"?:<' | sort -u | xargs -d '\n' touch --)
   run -0 --separate-stderr mk -t fat32 --partition=none -d tree --mangle a.img
   [[ $output == *"tree/CON -> CON_"* ]] || fail "$output"
   [[ $output == *"tree/dots... -> dots___"* ]] || fail "$output"
@@ -427,7 +425,7 @@ make_tree()
 }
 
 @test "a depth of 60 folders" {
-  local path=tree
+  local path=tree i
 
   for i in $(seq 60); do
     path=$path/d$i
@@ -437,4 +435,89 @@ make_tree()
   check a.img -t fat32 -d tree
   [ "$(mtype -i volume "::${path#tree}/file")" = deep ]
   check a.img -t exfat -d tree
+}
+
+# Packs the tree as an archive with the command given and makes image a.img of it.
+from_archive()
+{
+  "$@" | msd-mkimage --no-sync -t fat32 --partition=none -d - a.img
+  fsck.fat -n a.img >said || fail "$*: $(cat said)"
+  rm -rf out
+  7z x -y -oout a.img >7z.log || fail "$(cat 7z.log)"
+  diff -r tree out || fail "$*"
+}
+
+@test "tar, cpio and zip streams are sources; hard links in them are files" {
+  make_tree tree
+  ln tree/folder/README.TXT tree/hard
+  ln tree/folder/README.TXT tree/hard2
+  from_archive tar -c -C tree .
+  from_archive tar -c -z -C tree .
+  from_archive sh -c 'cd tree && find . | cpio -o -H newc --quiet'
+  (cd tree && 7z a -tzip ../tree.zip . >/dev/null)
+  from_archive cat tree.zip
+  rm tree.zip
+  [ "$(find . -maxdepth 1 -name '.*' -type f)" = '' ]
+  mkdir base
+  echo other >base/other
+  tar -c -C tree . | mk -d base -d - --partition=none a.img
+  [ "$(mtype -i a.img ::other)" = other ]
+}
+
+@test "an archive that is damaged or none leaves the old image" {
+  make_tree tree
+  echo old >a.img
+  tar -c -z -C tree . >tree.tgz
+  run -5 --separate-stderr sh -c 'echo nothing of the kind | msd-mkimage -d - a.img'
+  run -5 --separate-stderr sh -c 'msd-mkimage -d - a.img </dev/null'
+  run -5 --separate-stderr sh -c 'head -c 300 tree.tgz | msd-mkimage -d - a.img'
+  ln -s x tree/link
+  run -1 --separate-stderr sh -c 'tar -c tree ../etc 2>/dev/null | msd-mkimage -d - a.img'
+  [[ $stderr == *"tree/link: a symbolic link"* ]] || fail "$stderr"
+  mkdir sub
+  run -1 --separate-stderr sh -c 'cd sub && tar -cP ../tree/empty | msd-mkimage -d - ../a.img'
+  [[ $stderr == *"leads out of the archive"* ]] || fail "$stderr"
+  [ "$(cat a.img)" = old ]
+}
+
+@test "a source that changes while it is copied is an error, the same every time" {
+  mkdir tree
+  head -c 1000 /dev/zero >tree/small
+  head -c 1000000 /dev/zero >tree/large
+  echo old >a.img
+  for change in 'truncate -s 10 tree/small' 'truncate -s 1001 tree/small' 'truncate -s 10 tree/large' \
+    'truncate -s 1000001 tree/large' 'rm tree/small'; do
+    cp -r tree saved
+    # the plan is complete when the archive is; until then the source is as it was scanned
+    mkfifo pipe
+    msd-mkimage -d tree -d - a.img <pipe 2>err &
+    pid=$!
+    tar -c -C saved --transform='s/^/x/' small >tar
+    { head -c 512 tar; sleep 0.3; $change; tail -c +513 tar; } >pipe
+    wait $pid && status=0 || status=$?
+    [ $status -eq 1 ]
+    grep -qE "tree/(small|large): (became (shorter|longer)|changed|No such file)" err || fail "$change: $(cat err)"
+    [ "$(cat a.img)" = old ]
+    rm -r tree pipe
+    mv saved tree
+  done
+}
+
+@test "SIGINT, SIGTERM and SIGKILL leave the old image and no other file" {
+  echo old >a.img
+  for signal in INT TERM KILL; do
+    mkfifo pipe
+    env --default-signal=INT msd-mkimage -d - a.img <pipe 2>err &
+    pid=$!
+    exec 9>pipe
+    head -c 512 /dev/zero >&9
+    sleep 0.3
+    kill -$signal $pid
+    wait $pid && status=0 || status=$?
+    [ $status -eq $((128 + $(kill -l $signal))) ] || fail "$signal: $status: $(cat err)"
+    exec 9>&-
+    rm pipe err
+    [ "$(cat a.img)" = old ]
+    [ "$(ls -A)" = a.img ] || fail "$signal: $(ls -A)"
+  done
 }
