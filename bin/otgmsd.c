@@ -309,7 +309,7 @@ int main(int argc, char **argv)
 	struct tool tool;
 	int rc, status = TOOL_OK;
 
-	tool_init(&tool, "otgmsd", argc, argv, options, "[OPTION…]");
+	tool_init_plain(&tool, "otgmsd", argc, argv, options, "[OPTION…]");
 	parse(&tool, &command);
 	rc = run(&tool, &command, &err);
 	if (rc < 0)

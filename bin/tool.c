@@ -55,8 +55,22 @@ static const char *keep(struct tool *tool, char *text)
 	return text;
 }
 
+void tool_set_locale(void)
+{
+	/* not over what the program has chosen itself */
+	if (!strcmp(setlocale(LC_CTYPE, NULL), "C"))
+		setlocale(LC_CTYPE, "");
+}
+
 void tool_init(struct tool *tool, const char *name, int argc, char **argv,
 	       const struct poptOption *options, const char *operands)
+{
+	tool_set_locale();
+	tool_init_plain(tool, name, argc, argv, options, operands);
+}
+
+void tool_init_plain(struct tool *tool, const char *name, int argc, char **argv,
+		     const struct poptOption *options, const char *operands)
 {
 	/* popt keeps pointers to the table until poptFreeContext */
 	static struct poptOption all[] = {
@@ -69,7 +83,6 @@ void tool_init(struct tool *tool, const char *name, int argc, char **argv,
 	tool->name = name;
 	tool->log.fn = log_message;
 	tool->log.data = tool;
-	setlocale(LC_CTYPE, "");
 	all[0].arg = (void *)options;
 	all[1].arg = (void *)common_options;
 	tool->popt = poptGetContext(name, argc, (const char **)argv, all, 0);
@@ -82,6 +95,7 @@ void tool_init(struct tool *tool, const char *name, int argc, char **argv,
 
 static void print_and_exit(struct tool *tool, int option)
 {
+	tool_set_locale();
 	if (option == 'h')
 		poptPrintHelp(tool->popt, stdout, 0);
 	else if (option == OPT_USAGE)

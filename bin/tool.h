@@ -42,6 +42,14 @@ void tool_init(struct tool *tool, const char *name, int argc, char **argv,
 	       const struct poptOption *options, const char *operands);
 
 /*
+ * The same without the locale, which costs reading some files: for a program that needs it for
+ * help and lists only, which set it.
+ */
+void tool_init_plain(struct tool *tool, const char *name, int argc, char **argv,
+		     const struct poptOption *options, const char *operands);
+void tool_set_locale(void);
+
+/*
  * The val of the next option, 0 when there is none left. --help, --usage and --version
  * print and exit; -q, -v and -C are taken in; a wrong option ends the program.
  */

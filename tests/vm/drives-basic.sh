@@ -136,4 +136,3 @@ chmod 755 .
 status "others than root may look" 0 setpriv --reuid=65534 --clear-groups "$(command -v otgmsd)"
 status "… and not change" 1 setpriv --reuid=65534 --clear-groups "$(command -v otgmsd)" --set-rw=0
 like "… which says why" "$err" "hint: changing drives needs root"
-note "$SECONDS s"

@@ -11,7 +11,7 @@ truncate -s 8M fs.img
 mkfs.ext4 -q -b 4096 fs.img
 pikvm_gadget 1
 put "" "$gadgets"/kvmd/UDC
-otgmsd --set-cdrom=1 --set-image=fs.img >/dev/null
+quietly --set-cdrom=1 --set-image=fs.img
 put dummy_udc.0 "$gadgets"/kvmd/UDC
 ok "host sees the CD" wait_medium 0 $((8 << 20))
 ok "host mounts it" mount -o ro,noload "$host_dev" host
@@ -20,11 +20,11 @@ like "… and the way out" "$err" "hint: .*otgmsd -i 0 --unlock --eject"
 refused "CD flag" 4 "has locked" --set-cdrom=0
 refused "all flags" 4 "has locked" --set-cdrom=0 --set-rw=1 --set-image=other.img
 ok "--eject works" otgmsd --eject
-is "… and it is out" "$(raw 0)" " cdrom=1 ro=1"
+is_raw "… and it is out" 0 " cdrom=1 ro=1"
 umount -l host
 
 put "" "$gadgets"/kvmd/UDC
-otgmsd --set-cdrom=0 --set-rw=1 --set-image=fs.img >/dev/null
+quietly --set-cdrom=0 --set-rw=1 --set-image=fs.img
 put dummy_udc.0 "$gadgets"/kvmd/UDC
 ok "host sees the flash drive" wait_medium 0 $((8 << 20))
 ok "host mounts it" mount "$host_dev" host
@@ -40,7 +40,7 @@ ok "eject without forced_eject" strace -qq -o trace.txt -P forced_eject -e trace
   -e inject=openat:error=ENOENT otgmsd -v --eject
 like "… says that the host is writing" "$err" "warning: drive 0 of gadget kvmd: the host is writing to $PWD/fs.img now"
 like "… by the signal" "$err" "SIGUSR1"
-is "… and it is out" "$(raw 0)" " cdrom=0 ro=0"
+is_raw "… and it is out" 0 " cdrom=0 ro=0"
 kill $writer
 wait $writer 2>/dev/null
 umount -l host
@@ -63,4 +63,3 @@ put "" "$gadgets"/kvmd/UDC
 status "no host" 3 otgmsd --wait=configured --timeout=300ms
 (sleep 1 && put dummy_udc.0 "$gadgets"/kvmd/UDC) &
 ok "a host that comes" otgmsd --wait=configured --timeout=20
-note "$SECONDS s"

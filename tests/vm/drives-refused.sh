@@ -34,7 +34,7 @@ truncate -s 1000 odd.img
 refused "no multiple of 512" 6 "1000 bytes are no multiple of 512" --set-image=odd.img
 like "… and the command that does it" "$err" "hint: to do it all the same: otgmsd -i 0 --set-image=odd.img --force"
 ok "… which works" otgmsd -i 0 --set-image=odd.img --force
-otgmsd --set-image=old.img >/dev/null
+quietly --set-image=old.img
 truncate -s $((2048 * 400 + 512)) odd.iso
 refused "no multiple of 2048" 6 "no multiple of 2048" --set-cdrom=1 --set-image=odd.iso
 truncate -s $((2048 * 299)) short.iso
@@ -46,16 +46,16 @@ ok "… which the host does not lose its medium by" wait_medium 0 1048576
 
 # --- CD with rw ----------------------------------------------------------------------------------
 refused "a CD with rw" 6 "a CD cannot be writable" --set-cdrom=1 --set-rw=1 --set-image=old.img --force
-otgmsd -i 1 --set-cdrom=1 >/dev/null
+quietly -i 1 --set-cdrom=1
 status "rw of a CD drive" 6 otgmsd -i 1 --set-rw=1
-otgmsd -i 1 --set-cdrom=0 >/dev/null
+quietly -i 1 --set-cdrom=0
 
 # --- an upload that is not complete --------------------------------------------------------------
 truncate -s 1M new.img
 : >.__new.img.incomplete
 refused "incomplete" 6 "not complete: .__new.img.incomplete is beside it" --set-image=new.img
 ok "… with --force" otgmsd --set-image=new.img --force
-otgmsd --set-image=old.img >/dev/null
+quietly --set-image=old.img
 rm .__new.img.incomplete
 
 # --- in another drive ----------------------------------------------------------------------------
@@ -67,8 +67,8 @@ refused "… under another name" 6 "is in drive 1 of gadget kvmd already" --set-
 ok "drive 1 has it ro" otgmsd -i 1 --set-rw=0
 refused "rw of what a drive has ro" 6 "both be read-only" --set-rw=1 --set-image=new.img
 ok "ro in two drives" otgmsd --set-image=new.img
-otgmsd -i 1 --eject >/dev/null
-otgmsd --set-image=old.img >/dev/null
+quietly -i 1 --eject
+quietly --set-image=old.img
 
 # --- in use on this machine ----------------------------------------------------------------------
 truncate -s 8M fs.img
@@ -79,7 +79,7 @@ refused "mounted, rw" 6 "fs.img: is mounted on $PWD/mnt on this machine" --set-r
 like "… and how it gets free" "$err" "hint: umount $PWD/mnt"
 ok "mounted, ro" otgmsd --set-image=fs.img
 ok "mounted, rw, with --force" otgmsd --set-rw=1 --set-image=fs.img --force
-otgmsd --set-rw=0 --set-image=old.img >/dev/null
+quietly --set-rw=0 --set-image=old.img
 umount mnt
 loop=$(losetup -f --show fs.img)
 refused "a loop device, rw" 6 "is attached to $loop on this machine" --set-rw=1 --set-image=fs.img
@@ -116,11 +116,11 @@ refused "a disk under device mapper" 6 "/dev/vdb: is used by /dev/dm-" --set-ima
 ok "… with --force" otgmsd --set-image=/dev/vdb --force
 ok "… the host sees the disk" wait_medium 0 $((4 << 30))
 ok "eject" otgmsd --eject
-is "no block device is left in" "$(raw 0)" " cdrom=0 ro=1"
+is_raw "no block device is left in" 0 " cdrom=0 ro=1"
 ok "… and the host sees none" wait_medium 0 0
 dmsetup remove --noudevrules --noudevsync test
 ok "a disk that nobody uses" otgmsd --set-image=/dev/vdb
-otgmsd --set-image=old.img >/dev/null
+quietly --set-image=old.img
 
 # --- rw that cannot be had -----------------------------------------------------------------------
 mkdir ro
@@ -132,7 +132,7 @@ refused "rw on a read-only file system" 1 "ro/x.img: cannot be writable for the 
 like "… and what works" "$err" "hint: otgmsd -i 0 --set-rw=0 --set-image=ro/x.img"
 ok "… does" otgmsd -i 0 --set-rw=0 --set-image=ro/x.img
 refused "rw of what is in on one" 1 "since its file system is read-only" --set-rw=1
-otgmsd --set-image=old.img >/dev/null
+quietly --set-image=old.img
 mount /dev/vdb2 mnt
 truncate -s 1M mnt/x.img
 chattr +i mnt/x.img
@@ -144,21 +144,22 @@ truncate -s 1M vanishing.img
 strace -qq -o /dev/null -P cdrom -P "$gadgets/kvmd/functions/mass_storage.usb0/lun.0/file" \
   -e trace=write -e inject=write:delay_enter=2000000:when=2 \
   otgmsd --set-rw=1 --set-image=vanishing.img >out.txt 2>err.txt &
-before=$(raw 0)
+read_raw 0
+before=$raw
 sleep 1.5
 rm vanishing.img
 wait $!
 is "a file that vanishes: exit 7" $? 7
-like "… why" "$(cat err.txt)" "vanishing.img: there is no such file"
-is "… and all is as before" "$(raw 0)" "$before"
+like "… why" "$(<err.txt)" "vanishing.img: there is no such file"
+is_raw "… and all is as before" 0 "$before"
 
 # --- names ---------------------------------------------------------------------------------------
-name_works() # DESCRIPTION NAME [AS-GIVEN]
+name_works() # DESCRIPTION NAME [AS-GIVEN [SHOWN]]
 {
   truncate -s 1M -- "$2" || return
   ok "$1" otgmsd "--set-image=${3-$2}"
-  is "… and shown" "${out%$'\n'CD*}" "Image file:  $(realpath -- "$2")"
-  otgmsd --eject >/dev/null
+  is "… and shown" "${out%$'\n'CD*}" "Image file:  ${4-$PWD/$2}"
+  quietly --eject
 }
 name_works "blanks" "a name  with blanks .img"
 name_works "UTF-8" "ключ – 鍵 é.img"
@@ -178,14 +179,14 @@ while [ ${#long} -lt 3790 ]; do
 done
 long+=/$(printf "%0$((4000 - ${#long} - 1))d" 0)
 is "4,000 characters" ${#long} 4000
-name_works "… are taken" "$long"
+name_works "… are taken" "$long" "$long" "$long"
 
 # --- dry run -------------------------------------------------------------------------------------
-otgmsd --set-rw=0 --set-image=old.img >/dev/null
-before=$(raw 0)
+quietly --set-rw=0 --set-image=old.img
+read_raw 0
+before=$raw
 ok "a dry run" otgmsd --dry-run --eject --set-cdrom=1 --set-image="x (1) 'y' \"z\" \$HOME.img"
-is "… changes nothing" "$(raw 0)" "$before"
+is_raw "… changes nothing" 0 "$before"
 bash -e <<<"$out"
-is "… and its commands do what it would" "$(raw 0)" "$PWD/x (1) 'y' \"z\" \$HOME.img cdrom=1 ro=1"
+is_raw "… and its commands do what it would" 0 "$PWD/x (1) 'y' \"z\" \$HOME.img cdrom=1 ro=1"
 status "a dry run checks too" 6 otgmsd --dry-run --set-image=dir
-note "$SECONDS s"
