@@ -34,7 +34,7 @@ put()
 # install mbr|gpt RELEASE IMAGE: the installer's steps on a file of 96 MiB
 install()
 {
-  local start=$((196608 - 65536)) core=1 count=2047
+  local start=$((196608 - 65536)) core=1 count=2047 basic=EBD0A0A2-B9E5-4433-87C0-68B6B72699C7
 
   [ "$1" = mbr ] || start=$(((196608 - 33 - 65536) / 8 * 8)) core=34 count=2014
   rm -f "$3"
@@ -42,9 +42,9 @@ install()
   if [ "$1" = mbr ]; then
     printf '2048,%s,7,*\n%s,65536,ef\n' $((start - 2048)) $start | sfdisk -q "$3"
   else
-    printf 'label: gpt\nfirst-lba: 34\nstart=2048, size=%s, type=U, name=Ventoy
-start=%s, size=65536, type=U, name=VTOYEFI, attrs="GUID:63"\n' $((start - 2048)) $start |
-      sfdisk -q "$3"
+    printf 'label: gpt\nfirst-lba: 34\nstart=2048, size=%s, type=%s, name=Ventoy
+start=%s, size=65536, type=%s, name=VTOYEFI, attrs="GUID:63"\n' \
+      "$((start - 2048))" $basic $start $basic | sfdisk -q "$3"
   fi
   rm -f data; truncate -s $(((start - 2048) * 512)) data
   mkfs.exfat -L Ventoy data >/dev/null

@@ -14,6 +14,7 @@
 
 #define SIZE (65ull << 20)
 #define BARRIER UINT64_MAX
+#define BASIC_DATA "EBD0A0A2-B9E5-4433-87C0-68B6B72699C7"
 #define RECORDS 64
 
 /* A disk in memory that remembers what is written, and can be cut off. */
@@ -125,8 +126,10 @@ static uint8_t *make_disk(struct msd_ventoy_release *release, bool gpt, bool sec
 	sh("rm -f table && truncate -s %llu table", SIZE);
 	if (gpt)
 		sh("printf 'label: gpt\nlabel-id: 11111111-2222-3333-4444-555555555555\n"
-		   "first-lba: 34\nstart=2048, size=%u, type=U, uuid=22222222-2222-3333-4444-555555555555\n"
-		   "start=%u, size=65536, type=U, uuid=33333333-2222-3333-4444-555555555555\n'"
+		   "first-lba: 34\nstart=2048, size=%u, type=" BASIC_DATA
+		   ", uuid=22222222-2222-3333-4444-555555555555\n"
+		   "start=%u, size=65536, type=" BASIC_DATA
+		   ", uuid=33333333-2222-3333-4444-555555555555\n'"
 		   " | sfdisk table",
 		   (unsigned)layout.data_sectors, (unsigned)layout.boot_lba);
 	else
