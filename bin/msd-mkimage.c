@@ -11,14 +11,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "base/cleanup.h"
 #include "base/parse.h"
-#include "disk/image.h"
-#include "disk/target.h"
-#include "out.h"
-#include "progress.h"
+#include "mkimage.h"
 #include "storage/usage.h"
-#include "tool.h"
 
 enum {
 	FREE = 1000, PARTITION, ACTIVE, SERIAL, CLUSTER_SIZE, SECTOR_SIZE, DEREFERENCE, MANGLE,
@@ -26,7 +21,7 @@ enum {
 };
 
 static const struct poptOption options[] = {
-	{ "type", 't', POPT_ARG_STRING, NULL, 't', "fat, fat12, fat16, fat32, exfat or raw", "TYPE" },
+	{ "type", 't', POPT_ARG_STRING, NULL, 't', "fat, fat12, fat16, fat32, exfat, raw or ventoy", "TYPE" },
 	{ "size", 's', POPT_ARG_STRING, NULL, 's', "Size of the image", "SIZE" },
 	{ "source", 'd', POPT_ARG_STRING, NULL, 'd', "Put this folder's content, file or archive (-) in", "PATH" },
 	{ "free", 0, POPT_ARG_STRING, NULL, FREE, "Without --size: room beside the files", "SIZE" },
@@ -46,21 +41,20 @@ static const struct poptOption options[] = {
 	{ "no-sync", 0, POPT_ARG_NONE, NULL, NO_SYNC, "Do not wait for the disk", NULL },
 	{ "force", 0, POPT_ARG_NONE, NULL, FORCE, "Write to a block device", NULL },
 	{ "dry-run", 0, POPT_ARG_NONE, NULL, DRY_RUN, "Print the plan, write nothing", NULL },
+	{ "ventoy", 0, POPT_ARG_STRING, NULL, MKIMAGE_VENTOY, "Release of Ventoy: folder or .tar.gz", "PATH" },
+	{ "secure-boot", 0, POPT_ARG_STRING, NULL, MKIMAGE_SECURE_BOOT, "Ventoy: yes (default) or no", "BOOL" },
+	{ "reserve", 0, POPT_ARG_STRING, NULL, MKIMAGE_RESERVE, "Ventoy: leave this free at the end", "SIZE" },
+	{ "data-type", 0, POPT_ARG_STRING, NULL, MKIMAGE_DATA_TYPE, "Ventoy: exfat (default) or fat32", "TYPE" },
+	{ "update", 0, POPT_ARG_NONE, NULL, MKIMAGE_UPDATE, "Renew the boot parts of a Ventoy disk", NULL },
 	{ "json", 'J', POPT_ARG_NONE, NULL, 'J', "Print the plan as JSON", NULL },
 	PROGRESS_OPTION,
 	POPT_TABLEEND
 };
 
-enum column {
-	COL_IMAGE, COL_SIZE, COL_TYPE, COL_PARTITION, COL_ACTIVE, COL_START, COL_VOLUME, COL_SECTOR,
-	COL_CLUSTER, COL_CLUSTERS, COL_USED, COL_FREE, COL_FILES, COL_FOLDERS, COL_CONTENT, COL_LABEL,
-	COL_SERIAL, N_COLUMNS
-};
-
 static const struct out_column columns[N_COLUMNS] = {
 	[COL_IMAGE] = { "IMAGE", OUT_TEXT, "path of the image", false },
 	[COL_SIZE] = { "SIZE", OUT_SIZE, "its size", false },
-	[COL_TYPE] = { "TYPE", OUT_TEXT, "fat12, fat16, fat32, exfat or raw", false },
+	[COL_TYPE] = { "TYPE", OUT_TEXT, "fat12, fat16, fat32, exfat, raw or ventoy", false },
 	[COL_PARTITION] = { "PARTITION", OUT_TEXT, "mbr, gpt or none", false },
 	[COL_ACTIVE] = { "ACTIVE", OUT_BOOL, "the partition is marked for booting", false },
 	[COL_START] = { "START", OUT_SIZE, "where the volume begins", false },
@@ -75,37 +69,32 @@ static const struct out_column columns[N_COLUMNS] = {
 	[COL_CONTENT] = { "CONTENT", OUT_SIZE, "bytes of the files", false },
 	[COL_LABEL] = { "LABEL", OUT_TEXT, "name of the volume", false },
 	[COL_SERIAL] = { "SERIAL", OUT_TEXT, "serial number of the volume", false },
+	[COL_VENTOY] = { "VENTOY", OUT_TEXT, "version of Ventoy", false },
+	[COL_VENTOY_BEFORE] = { "VENTOY_BEFORE", OUT_TEXT, "its version before the update", false },
+	[COL_SECURE_BOOT] = { "SECURE_BOOT", OUT_BOOL, "Ventoy: it is on", false },
+	[COL_DATA_TYPE] = { "DATA_TYPE", OUT_TEXT, "Ventoy: exfat or fat32", false },
+	[COL_RESERVE] = { "RESERVE", OUT_SIZE, "Ventoy: room left free at the end", false },
 };
 
 static const char *const partition_names[] = {
 	[MSD_PTABLE_MAKE_NONE] = "none", [MSD_PTABLE_MAKE_MBR] = "mbr", [MSD_PTABLE_MAKE_GPT] = "gpt",
 };
 
-struct mkimage {
-	struct tool tool;
-	struct msd_image_params image;
-	struct msd_tree_params tree;
-	struct msd_target_params target;
-	struct msd_error err;
-	struct progress progress;
-	enum progress_when progress_when;
-	const char *path;
-	const char **sources;
-	unsigned n_sources;
-	bool has_size, has_free, has_partition, has_sector, has_serial, no_sync, dry_run, json;
-};
-
 static void take_type(struct mkimage *mk, const char *value)
 {
+	mk->has_type = true;
+	mk->ventoy.type = !strcmp(value, "ventoy");
+	mk->image.raw = false;
+	if (mk->ventoy.type)
+		return;
 	for (enum msd_fs_kind kind = MSD_FS_FAT; kind <= MSD_FS_EXFAT; kind++)
 		if (!strcmp(value, msd_fs_kind_text(kind))) {
 			mk->image.format.kind = kind;
-			mk->image.raw = false;
 			return;
 		}
 	if (strcmp(value, "raw"))
-		tool_usage_error(&mk->tool, "--type: '%s' is none of fat, fat12, fat16, fat32, exfat, raw",
-				 value);
+		tool_usage_error(&mk->tool, "--type: '%s' is none of fat, fat12, fat16, fat32, exfat, raw, "
+				 "ventoy", value);
 	mk->image.raw = true;
 }
 
@@ -291,7 +280,8 @@ static void take_option(struct mkimage *mk, int option)
 		mk->progress_when = progress_option(tool, value);
 		break;
 	default:
-		take_flag(mk, option);
+		if (!mkimage_ventoy_option(mk, option, value))
+			take_flag(mk, option);
 	}
 }
 
@@ -324,6 +314,7 @@ static void check_options(struct mkimage *mk)
 		tool_usage_error(tool, "--type=raw is empty: no --source, --partition or --free");
 	if (mk->image.active && mk->image.partition == MSD_PTABLE_MAKE_NONE)
 		tool_usage_error(tool, "--active needs a partition");
+	mkimage_ventoy_check(mk);
 }
 
 /* A path for a terminal: control bytes are escaped. */
@@ -417,10 +408,16 @@ static int gather(struct mkimage *mk, struct msd_tree **ret)
 	return 0;
 }
 
+struct out *mkimage_out(struct mkimage *mk)
+{
+	static const struct out_options json = { .json = true };
+
+	return out_new(&mk->tool, "images", columns, N_COLUMNS, &json);
+}
+
 static void print_json(struct mkimage *mk, const struct msd_image_plan *plan, struct msd_tree *tree)
 {
-	const struct out_options json = { .json = true };
-	struct out *out = out_new(&mk->tool, "images", columns, N_COLUMNS, &json);
+	struct out *out = mkimage_out(mk);
 	const struct msd_fs_layout *layout = &plan->layout;
 	uint64_t files = 0, folders = 0, bytes = 0;
 	char serial[16];
@@ -430,7 +427,8 @@ static void print_json(struct mkimage *mk, const struct msd_image_plan *plan, st
 	out_row(out, NULL, NULL);
 	out_text(out, COL_IMAGE, mk->path);
 	out_size(out, COL_SIZE, plan->size_bytes);
-	out_text(out, COL_TYPE, mk->image.raw ? "raw" : msd_fs_kind_text(layout->kind));
+	out_text(out, COL_TYPE, mk->image.raw ? "raw" : mk->ventoy.type ? "ventoy" :
+			msd_fs_kind_text(layout->kind));
 	out_text(out, COL_PARTITION, partition_names[mk->image.partition]);
 	out_bool(out, COL_ACTIVE, mk->image.active);
 	out_size(out, COL_START, plan->volume_start_bytes);
@@ -447,9 +445,11 @@ static void print_json(struct mkimage *mk, const struct msd_image_plan *plan, st
 		out_number(out, COL_FILES, files);
 		out_number(out, COL_FOLDERS, folders);
 		out_size(out, COL_CONTENT, bytes);
-		out_text(out, COL_LABEL, mk->image.format.label);
+		out_text(out, COL_LABEL, plan->format.label);
 		out_text(out, COL_SERIAL, serial);
 	}
+	if (mk->ventoy.type)
+		mkimage_ventoy_fill(mk, out);
 	out_print(out);
 }
 
@@ -467,12 +467,13 @@ static void print_plan(struct mkimage *mk, const struct msd_image_plan *plan, st
 		       partition_names[mk->image.partition], mk->image.active ? ", active" : "",
 		       (unsigned long long)plan->volume_start_bytes,
 		       (unsigned long long)plan->volume_bytes);
+	if (mk->ventoy.type)
+		mkimage_ventoy_print(mk);
 	if (mk->image.raw)
 		return;
 	printf("File system: %s, serial %04X-%04X%s%s\n", msd_fs_kind_text(layout->kind),
 	       mk->image.format.serial >> 16, mk->image.format.serial & 0xFFFF,
-	       mk->image.format.label ? ", label " : "",
-	       mk->image.format.label ? mk->image.format.label : "");
+	       plan->format.label ? ", label " : "", plan->format.label ? plan->format.label : "");
 	printf("Geometry:    %u clusters of %u bytes from byte %llu of it, sectors of %u\n",
 	       layout->clusters, layout->cluster_bytes,
 	       (unsigned long long)layout->heap_sector * layout->sector_bytes, layout->sector_bytes);
@@ -493,8 +494,14 @@ static int write_image(struct mkimage *mk, const struct msd_image_plan *plan, st
 
 	if (rc < 0)
 		return rc;
-	rc = msd_image_write(msd_target_get_io(target), &mk->image, plan, tree,
-			     msd_target_is_fresh(target), &mk->progress.callback, &mk->err);
+	if (mk->ventoy.type)
+		rc = msd_ventoy_image_write(msd_target_get_io(target), &mk->image, &mk->ventoy.params,
+					    plan, &mk->ventoy.layout, tree,
+					    msd_target_is_fresh(target), &mk->progress.callback,
+					    &mk->err);
+	else
+		rc = msd_image_write(msd_target_get_io(target), &mk->image, plan, tree,
+				     msd_target_is_fresh(target), &mk->progress.callback, &mk->err);
 	if (rc == 0)
 		rc = msd_target_commit(target, !mk->no_sync, &mk->err);
 	return rc;
@@ -506,6 +513,8 @@ static int make_image(struct mkimage *mk)
 	struct msd_image_plan plan;
 	int rc = look_at_target(mk);
 
+	if (rc == 0)
+		rc = mkimage_ventoy_open(mk);
 	if (rc < 0)
 		return rc;
 	progress_begin(&mk->progress, &mk->tool, mk->progress_when, mk->path);
@@ -517,7 +526,10 @@ static int make_image(struct mkimage *mk)
 			msd_fail_errno(&mk->err, -rc, "serial number");
 	}
 	if (rc == 0)
-		rc = msd_image_plan(&mk->image, tree, &plan, &mk->err);
+		rc = mk->ventoy.type ?
+		     msd_ventoy_image_plan(&mk->image, &mk->ventoy.params, tree, &plan,
+					   &mk->ventoy.layout, &mk->err) :
+		     msd_image_plan(&mk->image, tree, &plan, &mk->err);
 	if (rc == 0 && !mk->dry_run)
 		rc = write_image(mk, &plan, tree);
 	progress_end(&mk->progress);
@@ -541,8 +553,9 @@ int main(int argc, char **argv)
 	if (mk.image.raw && !mk.has_partition)
 		mk.image.partition = MSD_PTABLE_MAKE_NONE;
 	check_options(&mk);
-	rc = make_image(&mk);
+	rc = mk.ventoy.update ? mkimage_ventoy_update(&mk) : make_image(&mk);
 	status = rc < 0 ? tool_report(&mk.tool, rc, &mk.err) : TOOL_OK;
 	free(mk.sources);
+	msd_ventoy_release_close(mk.ventoy.params.release);
 	return progress_exit_status(tool_done(&mk.tool, status));
 }

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Completion of msd-mkimage(1) for fish.
-complete -c msd-mkimage -s t -l type -x -a 'fat fat12 fat16 fat32 exfat raw' -d 'Type of the image'
+complete -c msd-mkimage -s t -l type -x -a 'fat fat12 fat16 fat32 exfat raw ventoy' -d 'Type of the image'
 complete -c msd-mkimage -s s -l size -x -d 'Size of the image'
 complete -c msd-mkimage -s d -l source -r -F -d 'Put this in'
 complete -c msd-mkimage -l free -x -d 'Room beside the files'
@@ -19,6 +19,11 @@ complete -c msd-mkimage -l owner -x -a '(__fish_complete_users)' -d 'Owner of th
 complete -c msd-mkimage -l source-date-epoch -x -d 'No time after this'
 complete -c msd-mkimage -l no-sync -d 'Do not wait for the disk'
 complete -c msd-mkimage -l force -d 'Write to a block device'
+complete -c msd-mkimage -l ventoy -r -F -d 'Release of Ventoy'
+complete -c msd-mkimage -l secure-boot -x -a 'yes no' -d 'Ventoy: secure boot'
+complete -c msd-mkimage -l reserve -x -d 'Ventoy: leave this free at the end'
+complete -c msd-mkimage -l data-type -x -a 'exfat fat32' -d 'Ventoy: first partition'
+complete -c msd-mkimage -l update -d 'Renew Ventoy in an image'
 complete -c msd-mkimage -l dry-run -d 'Print the plan, write nothing'
 complete -c msd-mkimage -s J -l json -d 'Print the plan as JSON'
 complete -c msd-mkimage -l progress -x -a 'always never auto' -d 'Show progress'

@@ -24,4 +24,19 @@ static inline int msd_progress(const struct msd_progress *progress, uint64_t don
 	return progress->fn(progress->data, done_bytes, total_bytes);
 }
 
+/* One of several pieces of work that have a bar together: the data of msd_progress_in_part. */
+struct msd_progress_part {
+	const struct msd_progress *whole;	/* may be NULL */
+	uint64_t before_bytes;			/* of the pieces before this one */
+	uint64_t total_bytes;			/* of all */
+};
+
+static inline int msd_progress_in_part(void *data, uint64_t done_bytes, uint64_t total_bytes)
+{
+	const struct msd_progress_part *part = (const struct msd_progress_part *)data;
+
+	(void)total_bytes;
+	return msd_progress(part->whole, part->before_bytes + done_bytes, part->total_bytes);
+}
+
 #endif

@@ -165,8 +165,10 @@ int msd_image_write(struct msd_io *io, const struct msd_image_params *params,
 {
 	struct msd_ptable_make_params table = {
 		.kind = params->partition, .sector_bytes = params->format.sector_bytes,
-		.start_bytes = plan->volume_start_bytes, .size_bytes = plan->volume_bytes,
-		.mbr_type = plan->mbr_type, .active = params->active,
+		.n_partitions = 1, .partitions = { {
+			.start_bytes = plan->volume_start_bytes, .size_bytes = plan->volume_bytes,
+			.mbr_type = plan->mbr_type, .active = params->active,
+		} },
 	};
 	struct msd_io *volume;
 	int rc;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* A partition table with one partition, by libfdisk. */
+/* A new partition table, by libfdisk. */
 #include "disk/ptable-write.h"
 
 #include <errno.h>
@@ -44,54 +44,100 @@ static void make_guid(const uint8_t seed[16], uint64_t purpose, char text[37])
 		 (unsigned long long)(low & 0xFFFFFFFFFFFFu));
 }
 
+static int set_first_lba(struct fdisk_context *cxt, const char *first_lba)
+{
+	struct fdisk_script *script;
+	int rc;
+
+	if (!first_lba)
+		return 0;
+	script = fdisk_new_script(cxt);
+	if (!script)
+		return -ENOMEM;
+	rc = fdisk_script_set_header(script, "first-lba", first_lba);
+	if (rc == 0)
+		rc = fdisk_set_script(cxt, script);
+	fdisk_unref_script(script);
+	return rc;
+}
+
 static int make_table(struct fdisk_context *cxt, const struct msd_ptable_make_params *params)
 {
 	bool gpt = params->kind == MSD_PTABLE_MAKE_GPT;
 	char id[37];
-	int rc;
+	int rc = set_first_lba(cxt, params->first_lba);
 
 	if (gpt)
 		make_guid(params->seed, 1, id);
 	else
 		snprintf(id, sizeof(id), "0x%08x", (unsigned)mix(params->seed, 5) | 1);
-	rc = fdisk_create_disklabel(cxt, gpt ? "gpt" : "dos");
+	if (rc == 0)
+		rc = fdisk_create_disklabel(cxt, gpt ? "gpt" : "dos");
 	if (rc == 0)
 		rc = fdisk_set_disklabel_id_from_string(cxt, id);
 	return rc;
 }
 
-static int add_partition(struct fdisk_context *cxt, struct fdisk_partition *partition,
-			 struct fdisk_parttype *type, const struct msd_ptable_make_params *params)
+static int set_gpt_partition(struct fdisk_partition *partition, struct fdisk_parttype *type,
+			     const struct msd_ptable_make_params *params, unsigned n)
 {
-	bool gpt = params->kind == MSD_PTABLE_MAKE_GPT;
+	const struct msd_ptable_make_partition *make = &params->partitions[n];
 	char guid[37];
-	int rc;
+	int rc = fdisk_parttype_set_typestr(type, BASIC_DATA);
 
-	if (gpt) {
-		rc = fdisk_parttype_set_typestr(type, BASIC_DATA);
-		make_guid(params->seed, 3, guid);
-		if (rc == 0)
-			rc = fdisk_partition_set_uuid(partition, guid);
-	} else {
-		rc = fdisk_parttype_set_code(type, params->mbr_type);
-	}
+	make_guid(params->seed, n ? 5 + 2 * n : 3, guid);
 	if (rc == 0)
-		rc = fdisk_partition_set_type(partition, type);
-	if (rc == 0)
-		rc = fdisk_partition_set_partno(partition, 0);
-	if (rc == 0)
-		rc = fdisk_partition_set_start(partition, params->start_bytes / params->sector_bytes);
-	if (rc == 0)
-		rc = fdisk_partition_set_size(partition, params->size_bytes / params->sector_bytes);
-	if (rc == 0)
-		rc = fdisk_add_partition(cxt, partition, NULL);
-	if (rc == 0 && params->active)
-		rc = fdisk_toggle_partition_flag(cxt, 0, gpt ? GPT_FLAG_LEGACYBOOT : DOS_FLAG_ACTIVE);
+		rc = fdisk_partition_set_uuid(partition, guid);
+	if (rc == 0 && make->name)
+		rc = fdisk_partition_set_name(partition, make->name);
+	if (rc == 0 && make->no_letter)
+		rc = fdisk_partition_set_attrs(partition, "GUID:63");
 	return rc;
 }
 
-static int write_table(struct fdisk_context *cxt, struct fdisk_partition *partition,
-		       struct fdisk_parttype *type, int fd, const char *name,
+static int add_partition(struct fdisk_context *cxt, struct fdisk_partition *partition,
+			 struct fdisk_parttype *type, const struct msd_ptable_make_params *params,
+			 unsigned n)
+{
+	const struct msd_ptable_make_partition *make = &params->partitions[n];
+	bool gpt = params->kind == MSD_PTABLE_MAKE_GPT;
+	int rc = gpt ? set_gpt_partition(partition, type, params, n) :
+		       fdisk_parttype_set_code(type, make->mbr_type);
+
+	if (rc == 0)
+		rc = fdisk_partition_set_type(partition, type);
+	if (rc == 0)
+		rc = fdisk_partition_set_partno(partition, n);
+	if (rc == 0)
+		rc = fdisk_partition_set_start(partition, make->start_bytes / params->sector_bytes);
+	if (rc == 0)
+		rc = fdisk_partition_set_size(partition, make->size_bytes / params->sector_bytes);
+	/* else it is aligned to the next MiB */
+	if (rc == 0)
+		rc = fdisk_partition_size_explicit(partition, 1);
+	if (rc == 0)
+		rc = fdisk_add_partition(cxt, partition, NULL);
+	if (rc == 0 && make->active)
+		rc = fdisk_toggle_partition_flag(cxt, n, gpt ? GPT_FLAG_LEGACYBOOT : DOS_FLAG_ACTIVE);
+	return rc;
+}
+
+static int add_partitions(struct fdisk_context *cxt, const struct msd_ptable_make_params *params)
+{
+	int rc = 0;
+
+	for (unsigned n = 0; rc == 0 && n < params->n_partitions; n++) {
+		struct fdisk_partition *partition = fdisk_new_partition();
+		struct fdisk_parttype *type = fdisk_new_parttype();
+
+		rc = partition && type ? add_partition(cxt, partition, type, params, n) : -ENOMEM;
+		fdisk_unref_parttype(type);
+		fdisk_unref_partition(partition);
+	}
+	return rc;
+}
+
+static int write_table(struct fdisk_context *cxt, int fd, const char *name,
 		       const struct msd_ptable_make_params *params)
 {
 	int rc;
@@ -104,7 +150,7 @@ static int write_table(struct fdisk_context *cxt, struct fdisk_partition *partit
 	if (rc == 0)
 		rc = make_table(cxt, params);
 	if (rc == 0)
-		rc = add_partition(cxt, partition, type, params);
+		rc = add_partitions(cxt, params);
 	if (rc == 0)
 		rc = fdisk_write_disklabel(cxt);
 	/* without its sync of the whole machine */
@@ -116,14 +162,8 @@ static int write_table(struct fdisk_context *cxt, struct fdisk_partition *partit
 static int make_on(int fd, const char *name, const struct msd_ptable_make_params *params)
 {
 	struct fdisk_context *cxt = fdisk_new_context();
-	struct fdisk_partition *partition = fdisk_new_partition();
-	struct fdisk_parttype *type = fdisk_new_parttype();
-	int rc = -ENOMEM;
+	int rc = cxt ? write_table(cxt, fd, name, params) : -ENOMEM;
 
-	if (cxt && partition && type)
-		rc = write_table(cxt, partition, type, fd, name, params);
-	fdisk_unref_parttype(type);
-	fdisk_unref_partition(partition);
 	fdisk_unref_context(cxt);
 	return rc > 0 ? -EIO : rc;
 }

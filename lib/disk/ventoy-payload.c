@@ -214,9 +214,18 @@ int ventoy_payload_fail(const struct ventoy_payload *payload, int rc, struct msd
 	return -MSD_E_FAILED;
 }
 
-int ventoy_payload_check(struct ventoy_payload *payload, struct msd_error *reterr)
+int ventoy_payload_check(struct ventoy_payload *payload, const struct msd_progress *progress,
+			 struct msd_error *reterr)
 {
-	return stream_seek(payload, VENTOY_BOOT_BYTES, reterr);
+	int rc = 0;
+
+	for (uint64_t at = payload->stream.done; rc == 0 && at < VENTOY_BOOT_BYTES; at += CHUNK) {
+		if (msd_progress(progress, at, VENTOY_BOOT_BYTES))
+			return msd_fail(reterr, MSD_E_CANCELLED, "%s: stopped",
+					msd_io_get_name(payload->io));
+		rc = stream_seek(payload, at, reterr);
+	}
+	return rc < 0 ? rc : stream_seek(payload, VENTOY_BOOT_BYTES, reterr);
 }
 
 /* What has been kept, and maybe changed, takes the place of what comes from the release. */

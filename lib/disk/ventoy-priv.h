@@ -50,8 +50,12 @@ struct msd_io *ventoy_payload_get_io(struct ventoy_payload *payload);
  */
 int ventoy_payload_fail(const struct ventoy_payload *payload, int rc, struct msd_error *reterr);
 
-/* Sees that all of it can be unpacked to the right size. Returns 0, -MSD_E_FAILED, -errno. */
-int ventoy_payload_check(struct ventoy_payload *payload, struct msd_error *reterr);
+/*
+ * Sees that all of it can be unpacked to the right size. Returns 0, -MSD_E_FAILED,
+ * -MSD_E_CANCELLED, -errno.
+ */
+int ventoy_payload_check(struct ventoy_payload *payload, const struct msd_progress *progress,
+			 struct msd_error *reterr);
 
 /*
  * Writes all of it, changes included, to offset_bytes of io; on a fresh image zeros are left

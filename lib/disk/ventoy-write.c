@@ -43,7 +43,7 @@ static int prepare_payload(struct ventoy_payload *payload, bool secure_boot, str
 
 int msd_ventoy_format(struct msd_io *io, const struct msd_ventoy_layout *layout,
 		      struct msd_ventoy_release *release, const struct msd_ventoy_ids *ids,
-		      bool secure_boot, const struct msd_progress *progress,
+		      bool secure_boot, bool fresh, const struct msd_progress *progress,
 		      struct msd_error *reterr)
 {
 	_cleanup_(ventoy_payload_closep) struct ventoy_payload *payload = NULL;
@@ -53,7 +53,7 @@ int msd_ventoy_format(struct msd_io *io, const struct msd_ventoy_layout *layout,
 	if (rc == 0)
 		rc = prepare_payload(payload, secure_boot, reterr);
 	if (rc == 0)
-		rc = ventoy_payload_copy(payload, io, layout->boot_lba * VENTOY_SECTOR, true,
+		rc = ventoy_payload_copy(payload, io, layout->boot_lba * VENTOY_SECTOR, fresh,
 					 progress, reterr);
 	if (rc == 0)
 		rc = write_core(io, release, layout->gpt, VENTOY_DATA_LBA, reterr);
@@ -84,12 +84,15 @@ static int reserve_room(struct msd_io *io, uint64_t offset_bytes, uint64_t len,
 
 /* Checks, before the first write, all that can go wrong. */
 static int prepare_update(struct msd_io *io, const struct msd_ventoy_info *info,
-			  struct ventoy_payload *payload, bool secure_boot, struct msd_error *err)
+			  struct ventoy_payload *payload, bool secure_boot,
+			  const struct msd_progress *progress, struct msd_error *err)
 {
+	struct msd_progress_part part = { progress, 0, 2 * VENTOY_BOOT_BYTES };
+	struct msd_progress report = { msd_progress_in_part, &part };
 	int rc = prepare_payload(payload, secure_boot, err);
 
 	if (rc == 0)
-		rc = ventoy_payload_check(payload, err);
+		rc = ventoy_payload_check(payload, &report, err);
 	if (rc == 0)
 		rc = reserve_room(io, 0, VENTOY_SETTINGS_LBA * VENTOY_SECTOR, err);
 	if (rc == 0)
@@ -97,10 +100,10 @@ static int prepare_update(struct msd_io *io, const struct msd_ventoy_info *info,
 	return rc;
 }
 
-/* Half a disk is no place to stop at. */
+/* The second half of the bar. Half a disk is no place to stop at. */
 static int report_only(void *data, uint64_t done_bytes, uint64_t total_bytes)
 {
-	msd_progress(data, done_bytes, total_bytes);
+	msd_progress_in_part(data, done_bytes, total_bytes);
 	return 0;
 }
 
@@ -109,8 +112,8 @@ static int write_parts(struct msd_io *io, const struct msd_ventoy_info *info,
 		       const struct msd_ventoy_release *release, struct ventoy_payload *payload,
 		       const struct msd_progress *progress, struct msd_error *err)
 {
-	/* the cast: what the callback gets back is what the caller gave */
-	struct msd_progress report = { report_only, (void *)progress };
+	struct msd_progress_part part = { progress, VENTOY_BOOT_BYTES, 2 * VENTOY_BOOT_BYTES };
+	struct msd_progress report = { report_only, &part };
 	int rc = msd_io_sync(io, err);
 
 	if (rc == 0)
@@ -137,7 +140,7 @@ int msd_ventoy_update(struct msd_io *io, struct msd_ventoy_release *release,
 		return rc;
 	secure_boot = secure == MSD_VENTOY_SECURE_KEEP ? info.secure_boot :
 							 secure == MSD_VENTOY_SECURE_ON;
-	rc = prepare_update(io, &info, payload, secure_boot, reterr);
+	rc = prepare_update(io, &info, payload, secure_boot, progress, reterr);
 	if (rc == 0)
 		rc = msd_io_pread(io, &sector0, sizeof(sector0), 0, reterr);
 	if (rc < 0)

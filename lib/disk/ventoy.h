@@ -50,13 +50,13 @@ struct msd_ventoy_ids {
 };
 
 /*
- * Writes the boot parts of release onto a new image whose bytes are zero but for the partition
- * table and the data partition. progress counts the bytes of the boot partition. Does not sync.
+ * Writes the boot parts of release onto an image that has its partition table. fresh: the boot
+ * partition reads as zeros so far. progress counts its bytes. Does not sync.
  * Returns 0, -MSD_E_FAILED for a damaged release (naming the file), -MSD_E_CANCELLED, -errno.
  */
 int msd_ventoy_format(struct msd_io *io, const struct msd_ventoy_layout *layout,
 		      struct msd_ventoy_release *release, const struct msd_ventoy_ids *ids,
-		      bool secure_boot, const struct msd_progress *progress,
+		      bool secure_boot, bool fresh, const struct msd_progress *progress,
 		      struct msd_error *reterr);
 
 struct msd_ventoy_info {
@@ -77,7 +77,7 @@ enum msd_ventoy_secure { MSD_VENTOY_SECURE_KEEP, MSD_VENTOY_SECURE_OFF, MSD_VENT
 
 /*
  * Renews the boot parts in place and keeps the disk's ids, its settings and the data partition.
- * The whole release is checked before the first write. A power cut at any moment leaves the
+ * The whole release is checked before the first write, and progress can stop it only until then. A power cut at any moment leaves the
  * old disk, the new one, or one that msd_ventoy_probe calls interrupted and that this function
  * completes. The caller has seen to it that nobody else uses the image. ret may be NULL; it
  * gets what the disk was before.

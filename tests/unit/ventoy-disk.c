@@ -139,7 +139,7 @@ static uint8_t *make_disk(struct msd_ventoy_release *release, bool gpt, bool sec
 	memset(disk.bytes + 1048576, 0x5a, layout.data_sectors * 512);
 	disk.n_records = 0;
 	disk.writes_left = UINT32_MAX;
-	rc = msd_ventoy_format(disk.io, &layout, release, &ids, secure, NULL, &err);
+	rc = msd_ventoy_format(disk.io, &layout, release, &ids, secure, true, NULL, &err);
 	if (rc < 0)
 		fail_msg("%s", err.msg);
 	memcpy(bytes, disk.bytes, SIZE);

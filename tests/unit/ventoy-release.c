@@ -35,7 +35,7 @@ static int read_all(const char *name, struct msd_error *err)
 
 	if (rc == 0)
 		rc = ventoy_payload_open(release, &payload, err);
-	return rc < 0 ? rc : ventoy_payload_check(payload, err);
+	return rc < 0 ? rc : ventoy_payload_check(payload, NULL, err);
 }
 
 static void reads_folder_and_archive(void **state)
@@ -169,7 +169,7 @@ static void window_reads_and_remembers(void **state)
 		assert_int_equal(msd_io_pwrite(io, a, 3000, places[i], NULL), 0);
 		assert_int_equal(msd_io_pwrite(disk, a, 3000, places[i], NULL), 0);
 	}
-	assert_int_equal(ventoy_payload_check(payload, NULL), 0);
+	assert_int_equal(ventoy_payload_check(payload, NULL, NULL), 0);
 	sh("truncate -s 34603008 copy");
 	assert_int_equal(msd_io_open(AT_FDCWD, in_root("copy"), O_RDWR, &copy, NULL), 0);
 	assert_int_equal(ventoy_payload_copy(payload, copy, 1048576, true, NULL, NULL), 0);
