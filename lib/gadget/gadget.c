@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
@@ -21,6 +22,8 @@
 struct work {
 	struct tree tree;
 	struct media media;
+	struct tree_link *links;	/* as they were */
+	size_t n_links;
 	char controller[NAME_MAX + 1];	/* "" when it is not to be bound */
 	bool was_bound;			/* or would be, had a command not been killed */
 };
@@ -28,6 +31,7 @@ struct work {
 static void work_done(struct work *work)
 {
 	media_done(&work->media);
+	free(work->links);
 	tree_close(&work->tree);
 }
 
@@ -85,9 +89,19 @@ static int work_open_drives(const char *name, const struct msd_gadget_options *o
 /* Everything out, and the media remembered. */
 static int begin(struct work *work, struct msd_error *err)
 {
-	int rc = media_read(&work->tree, &work->media, err);
+	struct tree *tree = &work->tree;
+	int rc = media_read(tree, &work->media, err);
 
-	return rc < 0 ? rc : plug_out(&work->tree, err);
+	if (rc < 0)
+		return rc;
+	if (tree->n_links) {
+		work->links = reallocarray(NULL, tree->n_links, sizeof(*work->links));
+		if (!work->links)
+			return msd_fail_errno(err, ENOMEM, "%s", tree->name);
+		memcpy(work->links, tree->links, tree->n_links * sizeof(*work->links));
+		work->n_links = tree->n_links;
+	}
+	return plug_out(tree, err);
 }
 
 /* Links made anew where there was an unbind, and in again; a gadget without functions stays out. */
@@ -115,8 +129,14 @@ static int roll_back(struct work *work, int rc, struct msd_error *err)
 	else if (tree->udc[0] && tree->undo)
 		plug_out(tree, NULL);
 	tree_roll_back(tree);
-	if (work->was_bound && !tree->udc[0])
-		back = plug_in(tree, work->controller, false, &second);
+	if (work->was_bound && !tree->udc[0] && work->n_links) {
+		/* in their order, which is that of the interfaces */
+		free(tree->links);
+		tree->links = work->links;
+		tree->n_links = work->n_links;
+		work->links = NULL;
+		back = plug_in(tree, work->controller, true, &second);
+	}
 	if (back == 0)
 		back = media_put_back(tree, &work->media, &second);
 	if (back < 0 && err) {

@@ -18,7 +18,9 @@
  * programs: they are linked, unlinked and bound again where a command needs that, and are never
  * removed or changed. The set-group-id bit marks what a command took out for a moment (a gadget
  * unbound, a function unlinked), the set-user-id bit a function whose attributes are not all
- * written; where a command was killed in between, the next one goes on from there.
+ * written; where a command was killed in between, the next one goes on from there. A gadget with
+ * nothing in it, and a mass-storage function that nothing links and that is as mkdir makes it,
+ * are what is left of a command that was killed before it could mark them, and count as ours.
  *
  * Every function here wants the caller to hold msd_gadget_lock, and undoes what it has done when
  * it fails, unless it says otherwise. Media that were in stay in. Unbinding takes all of the

@@ -57,6 +57,7 @@ static int relink_all(struct tree *tree, struct msd_error *err)
 	for (size_t left = tree->n_links; left > 0; left--) {
 		/* the new one goes to the end */
 		struct tree_link link = tree->links[0];
+		const struct tree_undo *mark = tree->undo;
 		int rc = mark_function(tree, link.function, true, err);
 
 		if (rc == 0)
@@ -67,6 +68,7 @@ static int relink_all(struct tree *tree, struct msd_error *err)
 			rc = mark_function(tree, link.function, false, err);
 		if (rc < 0)
 			return rc;
+		tree_keep(tree, mark);
 	}
 	return 0;
 }
@@ -129,6 +131,6 @@ int plug_repair(struct tree *tree, struct msd_error *err)
 		function->taken_out = false;
 	}
 	/* not to be undone when what comes after it fails */
-	tree_keep(tree);
+	tree_keep(tree, NULL);
 	return rc;
 }

@@ -80,15 +80,15 @@ void tree_roll_back(struct tree *tree)
 	}
 }
 
-void tree_keep(struct tree *tree)
+void tree_keep(struct tree *tree, const struct tree_undo *mark)
 {
-	while (tree->undo)
+	while (tree->undo && tree->undo != mark)
 		tree->undo = free_undo(tree->undo);
 }
 
 void tree_close(struct tree *tree)
 {
-	tree_keep(tree);
+	tree_keep(tree, NULL);
 	free(tree->functions);
 	free(tree->links);
 	if (tree->dirfd >= 0)
@@ -154,10 +154,10 @@ int tree_mark(struct tree *tree, mode_t bits, bool set, struct msd_error *err, c
 	mode_t mode;
 
 	FORMAT_PATH(path, fmt);
-	/* "chmod ug-s" and "chmod +t" say the same */
-	snprintf(what, sizeof(what), "chmod %s%s%c%s%s", bits & TREE_HALF_BUILT ? "u" : "",
-		 bits & TREE_TAKEN_OUT ? "g" : "", set ? '+' : '-', bits & ~TREE_OWN ? "s" : "",
-		 bits & TREE_OWN ? "t" : "");
+	snprintf(what, sizeof(what), "chmod %s%s%s", bits & TREE_HALF_BUILT ? "u@s" : "",
+		 bits & TREE_TAKEN_OUT ? "g@s" : "", bits & TREE_OWN ? ",@t" + !(bits & ~TREE_OWN) : "");
+	for (char *p = strchr(what, '@'); p; p = strchr(p, '@'))
+		*p = set ? '+' : '-';
 	if (!step(tree, what, path))
 		return 0;
 	if (fstatat(tree->dirfd, path, &st, 0) < 0)

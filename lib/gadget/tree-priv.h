@@ -102,8 +102,8 @@ int tree_remove_function(struct tree *tree, struct tree_function *function, stru
 int tree_remove_below(struct tree *tree, bool links, struct msd_error *err, const char *fmt, ...)
 	MSD_PRINTF(4, 5);
 
-/* Forgets how the changes until now are undone. */
-void tree_keep(struct tree *tree);
+/* Forgets how the changes since mark, an earlier tree->undo, are undone; NULL: all changes. */
+void tree_keep(struct tree *tree, const struct tree_undo *mark);
 
 /* Undoes every change since tree_open or tree_keep, as far as it can. */
 void tree_roll_back(struct tree *tree);

@@ -197,6 +197,33 @@ static int read_configs(struct tree *tree, struct msd_error *err)
 	return 0;
 }
 
+/* As mkdir makes it. */
+static bool is_pristine(const struct tree *tree, const char *function)
+{
+	static const char *const attrs[] = { "cdrom", "ro", "inquiry_string", "file" };
+	char path[PATH_MAX], value[MSD_ATTR_BUFSIZE];
+
+	for (unsigned i = 0; i < 4; i++) {
+		snprintf(path, sizeof(path), "%s/functions/%s/lun.0/%s", tree->name, function, attrs[i]);
+		if (msd_attr_read(tree->dirfd, path, value, sizeof(value), NULL) == 0 &&
+		    strspn(value, "0 ") != strlen(value))
+			return false;
+	}
+	return true;
+}
+
+/* Ours, and killed between the directory and its mark; another's would have done something to it. */
+static void adopt_functions(struct tree *tree)
+{
+	for (size_t i = 0; i < tree->n_functions; i++) {
+		struct tree_function *function = &tree->functions[i];
+
+		if (function->mass_storage && !function->own && function->n_luns == 1 &&
+		    !tree_find_link(tree, function->name) && is_pristine(tree, function->name))
+			function->own = function->half_built = true;
+	}
+}
+
 static int read_gadget(struct tree *tree, struct msd_error *err)
 {
 	char path[NAME_MAX + 8], udc[NAME_MAX + 2];
@@ -218,10 +245,13 @@ static int read_gadget(struct tree *tree, struct msd_error *err)
 	if (rc < 0)
 		return rc;
 	rc = read_configs(tree, err);
+	if (rc < 0)
+		return rc;
+	adopt_functions(tree);
 	/* killed between the directory and its mark; or another's, of which nothing is lost */
 	if (tree->n_functions == 0 && !tree->has_config)
 		tree->own = true;
-	return rc;
+	return 0;
 }
 
 int tree_open(const char *name, const struct msd_gadget_options *options, struct tree *ret,

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # otgmsd-gadget builds gadgets that a host sees, and takes them down without a trace.
 . "${0%/*}/lib.sh"
+# timeout: 300
 
 storage=$gadgets/kvmd/functions
 
