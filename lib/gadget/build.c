@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gadget/attr.h"
 #include "serial-priv.h"
 
 /* The language of the strings: English (United States), the one that every host asks for. */
@@ -176,8 +177,13 @@ static int build_owner(struct tree *tree, const char *function, unsigned lun,
 static int build_lun(struct tree *tree, const char *function, unsigned lun,
 		     const struct msd_drive_spec *drive, struct msd_error *err)
 {
+	char path[PATH_MAX], medium[MSD_ATTR_BUFSIZE];
 	int rc;
 
+	/* then it was whole before, and the kernel would refuse */
+	snprintf(path, sizeof(path), "%s/functions/%s/lun.%u/file", tree->name, function, lun);
+	if (msd_attr_read(tree->dirfd, path, medium, sizeof(medium), NULL) == 0 && medium[0])
+		return 0;
 	/* cdrom first: it sets ro */
 	rc = write_if_there(tree, drive->cdrom ? "1" : "0", function, lun, "cdrom", err);
 	if (rc == 0)
@@ -192,6 +198,14 @@ static int build_lun(struct tree *tree, const char *function, unsigned lun,
 	if (rc == 0)
 		rc = build_owner(tree, function, lun, drive, err);
 	return rc;
+}
+
+static int mark_half_built(struct tree *tree, struct tree_function *function, bool half_built,
+			   struct msd_error *err)
+{
+	function->half_built = half_built;
+	return tree_mark(tree, TREE_HALF_BUILT, half_built, err, "%s/functions/%s", tree->name,
+			 function->name);
 }
 
 /* All of a function that is not linked; its first drive has this number. */
@@ -211,22 +225,19 @@ static int build_function(struct tree *tree, const char *name, unsigned n_luns, 
 		rc = tree_add_lun(tree, function, err);
 	for (unsigned i = 0; rc == 0 && i < function->n_luns; i++)
 		rc = build_lun(tree, name, i, &spec->drives[(drive + i) % MSD_DRIVES_MAX], err);
-	if (rc == 0)
-		rc = tree_mark(tree, TREE_HALF_BUILT, false, err, "%s/functions/%s", tree->name, name);
-	if (rc == 0)
-		function->half_built = false;
-	return rc;
+	return rc < 0 ? rc : mark_half_built(tree, function, false, err);
 }
 
 static int add_luns(struct tree *tree, const struct msd_gadget_spec *spec, struct msd_error *err)
 {
 	const struct tree_function *only = NULL;
 	struct tree_function *function;
-	int rc = 0;
+	int rc;
 
 	if (count_storage(tree, &only) == 0)
 		return build_function(tree, TREE_FUNCTION_PREFIX "usb0", spec->n_drives, 0, spec, err);
 	function = tree_find_function(tree, only->name);
+	rc = mark_half_built(tree, function, true, err);
 	while (rc == 0 && function->n_luns < spec->n_drives) {
 		unsigned lun = function->n_luns;
 
@@ -234,7 +245,7 @@ static int add_luns(struct tree *tree, const struct msd_gadget_spec *spec, struc
 		if (rc == 0)
 			rc = build_lun(tree, function->name, lun, &spec->drives[lun], err);
 	}
-	return rc;
+	return rc < 0 ? rc : mark_half_built(tree, function, false, err);
 }
 
 /* Whether a function's name already stands for that drive, as in gadget/find.h. */

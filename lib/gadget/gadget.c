@@ -467,27 +467,3 @@ int msd_gadget_replug(const char *name, const struct msd_gadget_options *options
 	rc = choose_controller(&work, reterr);
 	return rc < 0 ? rc : replug(&work, reterr);
 }
-
-int msd_gadget_wait_configured(const char *name, uint64_t timeout_ms, struct msd_error *reterr)
-{
-	static const struct msd_gadget_options none;
-	struct msd_controller_watch watch;
-	_cleanup_close_ int fd = -1;
-	_cleanup_work_ work;
-	int rc = work_open(name, &none, &work, reterr);
-
-	if (rc == 0 && !work.tree.exists)
-		rc = msd_fail(reterr, MSD_E_NOTFOUND, "%s: there is no such gadget", name);
-	else if (rc == 0 && !work.was_bound) {
-		rc = msd_fail(reterr, MSD_E_NO, "%s: it is not bound to a controller", name);
-		msd_hint(reterr, "otgmsd-gadget -g %s start", name);
-	}
-	if (rc == 0)
-		rc = msd_controller_watch_open(work.tree.udc, &watch, reterr);
-	if (rc < 0)
-		return rc;
-	fd = watch.fd;
-	if (msd_controller_watch_configured(&watch, false, timeout_ms))
-		return 0;
-	return msd_fail(reterr, MSD_E_TIMEOUT, "%s: no host has configured it in time", name);
-}

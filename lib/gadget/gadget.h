@@ -79,12 +79,6 @@ int msd_gadget_disable(const char *name, const struct msd_gadget_options *option
 int msd_gadget_replug(const char *name, const struct msd_gadget_options *options,
 		      struct msd_error *reterr);
 
-/*
- * Waits until a host has configured the gadget. Returns 0; -MSD_E_TIMEOUT; -MSD_E_NO when
- * it is not bound, which waiting does not change; -MSD_E_NOTFOUND; -errno.
- */
-int msd_gadget_wait_configured(const char *name, uint64_t timeout_ms, struct msd_error *reterr);
-
 struct msd_gadget_status {
 	char name[NAME_MAX + 1];
 	bool own;			/* made by msd_gadget_start */

@@ -18,7 +18,7 @@ int plug_in(struct tree *tree, const char *controller, bool relink, struct msd_e
 /* Links a function in the configuration that drives go to; fine when it is linked. */
 int plug_link(struct tree *tree, const char *function, struct msd_error *err);
 
-/* Makes the links again that a command took out and, being killed, did not make anew. */
+/* Makes the links again that a command took out and, being killed, did not; clears its marks. */
 int plug_repair(struct tree *tree, struct msd_error *err);
 
 #endif

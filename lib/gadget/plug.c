@@ -130,6 +130,10 @@ int plug_repair(struct tree *tree, struct msd_error *err)
 			rc = mark_function(tree, function->name, false, err);
 		function->taken_out = false;
 	}
+	if (rc == 0 && tree->taken_out && tree->udc[0]) {
+		rc = tree_mark(tree, TREE_TAKEN_OUT, false, err, "%s", tree->name);
+		tree->taken_out = false;
+	}
 	/* not to be undone when what comes after it fails */
 	tree_keep(tree, NULL);
 	return rc;

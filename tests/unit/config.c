@@ -168,6 +168,49 @@ static void test_unknown_key(void **state)
 	must_fail("include(\"/etc/passwd\")", ":1: no such option 'include'");
 }
 
+/* What bin/otgmsd.conf shows commented out is what holds without it. */
+static void test_default_file(void **state)
+{
+	char text[8192] = "", line[256], source[PATH_MAX];
+	struct msd_config *none = must_read(""), *all;
+	FILE *f;
+
+	snprintf(source, sizeof(source), "%s/bin/otgmsd.conf", getenv("MSD_SOURCE"));
+	f = fopen(source, "r");
+	assert_non_null(f);
+	while (fgets(line, sizeof(line), f))
+		if (line[0] == '#' && line[1] != ' ' && !strstr(line, "user =") &&
+		    !strstr(line, "group ="))
+			strcat(text, line + 1);
+	fclose(f);
+	all = must_read(text);
+	assert_string_equal(all->gadget.name, "kvmd");
+	assert_int_equal(all->gadget.shape, none->gadget.shape);
+	assert_int_equal(all->gadget.n_drives, none->gadget.n_drives);
+	assert_int_equal(all->gadget.max_power_ma, none->gadget.max_power_ma);
+	assert_int_equal(all->gadget.vendor_id, none->gadget.vendor_id);
+	assert_int_equal(all->gadget.product_id, none->gadget.product_id);
+	assert_int_equal(all->gadget.bcd_device, none->gadget.bcd_device);
+	assert_int_equal(all->gadget.bcd_usb, none->gadget.bcd_usb);
+	assert_string_equal(all->gadget.manufacturer, none->gadget.manufacturer);
+	assert_string_equal(all->gadget.product, none->gadget.product);
+	assert_string_equal(all->gadget.configuration, none->gadget.configuration);
+	for (unsigned i = 0; i < MSD_DRIVES_MAX; i++) {
+		const struct msd_drive_spec *a = &all->gadget.drives[i], *b = &none->gadget.drives[i];
+
+		assert_int_equal(a->cdrom, b->cdrom);
+		assert_int_equal(a->rw, b->rw);
+		assert_int_equal(a->removable, b->removable);
+		assert_int_equal(a->fua, b->fua);
+		assert_string_equal(a->vendor, b->vendor);
+		assert_string_equal(a->product, b->product);
+		assert_string_equal(a->product_cdrom, b->product_cdrom);
+		assert_string_equal(a->revision, b->revision);
+	}
+	msd_config_free(all);
+	msd_config_free(none);
+}
+
 /* A file is taken whole or not at all, and the environment has no say in it. */
 static void test_syntax(void **state)
 {
@@ -220,6 +263,7 @@ int main(void)
 		cmocka_unit_test(test_values),
 		cmocka_unit_test(test_bad_values),
 		cmocka_unit_test(test_unknown_key),
+		cmocka_unit_test(test_default_file),
 		cmocka_unit_test(test_syntax),
 		cmocka_unit_test(test_writable_by_others),
 	};
