@@ -216,6 +216,7 @@ static int put_one(struct args *args, const char *path)
 	}
 	params.fd = fd;
 	params.source = input ? "standard input" : path;
+	params.path = input ? NULL : path;
 	params.name = args->name ? args->name : base;
 	params.trim_suffix = !args->name;
 	rc = find_sum(args, input ? args->name : base, &params, &err);

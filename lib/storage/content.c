@@ -8,6 +8,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
+#include "base/io.h"
+#include "fs/read.h"
 #include "storage/content-disk.h"
 
 #define CD_BLOCK 2048u
@@ -111,6 +114,27 @@ static void find_candidates(const uint8_t *head, char *types[N_SIGNS + 1])
 	types[n] = NULL;
 }
 
+/* UEFI 2.10, 3.5.1.1: the loader of a removable medium, on any FAT that the firmware finds. */
+static bool has_efi_loader(const struct probe *probe, uint64_t start, uint64_t size)
+{
+	static const char *const loaders[] = { "BOOTX64.EFI", "BOOTAA64.EFI", "BOOTIA32.EFI" };
+	_cleanup_(msd_io_closep) struct msd_io *image = NULL, *window = NULL;
+	_cleanup_(msd_fs_closep) struct msd_fs *fs = NULL;
+	struct msd_fs_node node;
+	char path[64];
+
+	if (msd_io_open_fd(probe->fd, "", &image, NULL) < 0 ||
+	    msd_io_new_window(image, start, size, &window) < 0 ||
+	    msd_fs_open(window, NULL, NULL, &fs, NULL) < 0)
+		return false;
+	for (unsigned i = 0; i < sizeof(loaders) / sizeof(loaders[0]); i++) {
+		snprintf(path, sizeof(path), "EFI/BOOT/%s", loaders[i]);
+		if (msd_fs_lookup(fs, path, &node, NULL) == 0 && !node.is_dir)
+			return true;
+	}
+	return false;
+}
+
 /* File system and label of a part of the image, whose first bytes are head. */
 static int probe_fs(struct probe *probe, const uint8_t *head, uint64_t start, uint64_t size)
 {
@@ -131,6 +155,8 @@ static int probe_fs(struct probe *probe, const uint8_t *head, uint64_t start, ui
 		}
 	}
 	blkid_free_probe(pr);
+	if (!strcmp(probe->out->fstype, "vfat") && has_efi_loader(probe, start, size))
+		probe->out->uefi = true;
 	return 0;
 }
 
@@ -302,15 +328,15 @@ static int read_cd(struct probe *probe)
 }
 
 /*
- * A file system without a partition table, as on a floppy: its boot sector is the first
- * thing that a BIOS runs. mkfs.fat and its like put a notice there instead of a loader.
+ * FAT without a partition table, as on a floppy: its boot sector is the first thing that a
+ * BIOS runs. mkfs.fat and its like put a notice there instead of a loader.
  */
 static bool boots_superfloppy(const struct probe *probe)
 {
 	static const char notice[] = "not a bootable disk";
 	const uint8_t *sector = probe->head;
 
-	return sector[510] == 0x55 && sector[511] == 0xaa &&
+	return !strcmp(probe->out->fstype, "vfat") && sector[510] == 0x55 && sector[511] == 0xaa &&
 	       !is_zero(sector + 90, 420) && !memmem(sector, 512, notice, sizeof(notice) - 1);
 }
 

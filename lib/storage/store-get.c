@@ -65,7 +65,8 @@ static int snapshot_image(struct msd_store *store, const struct store_place *pla
 
 static int check_whole(const struct store_place *place, bool force, struct msd_error *err)
 {
-	if (force || store_place_stat(place, place->marker, NULL) != 1)
+	if (force || (store_place_stat(place, place->marker, NULL) != 1 &&
+		      store_place_stat(place, place->base, NULL) == 1))
 		return 0;
 	msd_fail(err, MSD_E_UNSAFE, "%s: is not whole, its upload was interrupted or is going on",
 		 place->name);
@@ -84,8 +85,8 @@ int msd_store_open_image(struct msd_store *store, const char *name, bool snapsho
 	if (rc < 0)
 		return rc;
 	fd = openat(place.dirfd, place.base, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	if (fd < 0 && errno == ENOENT && store_place_stat(&place, place.part, NULL) == 1)
-		return check_whole(&place, false, reterr);
+	if (fd < 0 && errno == ENOENT)
+		fd = openat(place.dirfd, place.part, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0 && (errno == ENOENT || errno == ELOOP)) {
 		msd_fail(reterr, MSD_E_NOTFOUND, "%s: no such image in the storage", name);
 		msd_hint(reterr, "msd-store list");
@@ -98,7 +99,7 @@ int msd_store_open_image(struct msd_store *store, const char *name, bool snapsho
 	rc = check_whole(&place, force, reterr);
 	if (rc == 0 && snapshot)
 		return snapshot_image(store, &place, fd, ret_fd, reterr);
-	if (rc == 0)
+	if (rc == 0 && store_place_stat(&place, place.base, NULL) == 1)
 		rc = msd_usage_check(place.path, false, reterr);
 	if (rc == 0)
 		*ret_fd = msd_steal_fd(&fd);

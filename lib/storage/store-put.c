@@ -29,6 +29,7 @@
 struct put {
 	const struct msd_put_params *params;
 	const struct msd_progress *progress;
+	const struct msd_log *log;
 	struct store_place place;
 	struct msd_source *source;
 	struct msd_digest *digest;
@@ -99,9 +100,12 @@ static bool is_open_elsewhere(const struct put *put)
 {
 	_cleanup_close_ int fd = openat(put->place.dirfd, put->place.base,
 					O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	struct statfs sfs;
 
-	if (fd < 0)
-		return errno == ETXTBSY;
+	/* a file server gives leases as it likes */
+	if (fd < 0 || fstatfs(fd, &sfs) < 0 || sfs.f_type == NFS_SUPER_MAGIC ||
+	    (uint32_t)sfs.f_type == CIFS_SUPER_MAGIC || (uint32_t)sfs.f_type == SMB2_SUPER_MAGIC)
+		return false;
 	if (fcntl(fd, F_SETLEASE, F_WRLCK) < 0)
 		return errno == EAGAIN;
 	fcntl(fd, F_SETLEASE, F_UNLCK);
@@ -185,6 +189,9 @@ static int open_part(struct put *put, struct msd_error *err)
 	if (fstat(put->fd, &st) < 0)
 		return msd_fail_errno(err, errno, "%s", put->place.name);
 	put->present = (uint64_t)st.st_size;
+	if (put->present)
+		msd_log(put->log, MSD_LOG_STEP, "%s: %" PRIu64 " bytes are there already",
+			put->place.name, put->present);
 	return 0;
 }
 
@@ -368,36 +375,46 @@ static int transfer(struct put *put, struct msd_error *err)
 	return 0;
 }
 
-static int check_sum(struct put *put, struct msd_error *err)
-{
-	char want[MSD_SHA256_HEX_SIZE], got[MSD_SHA256_HEX_SIZE];
-	uint8_t arrived[MSD_SHA256_SIZE];
-	int rc = 0;
-
-	if (put->hashing)
-		msd_digest_end(put->digest, put->sha256);
-	if (!put->params->has_sha256)
-		return 0;
-	if (msd_source_get_packing(put->source))
-		rc = msd_source_end(put->source, arrived, err);
-	else
-		memcpy(arrived, put->sha256, sizeof(arrived));
-	if (rc < 0 || !memcmp(arrived, put->params->sha256, sizeof(arrived)))
-		return rc;
-	put->wrong = true;
-	return msd_fail(err, MSD_E_DAMAGED, "%s: SHA-256 should be %s and is %s", put->params->source,
-			msd_sha256_format(put->params->sha256, want),
-			msd_sha256_format(arrived, got));
-}
-
 static int check_size(const struct put *put, struct msd_error *err)
 {
 	uint64_t want = put->params->size_bytes, got = msd_source_get_arrived(put->source);
+	uint64_t total = msd_source_get_total(put->source);
 
-	if (!want || want == got || (!got && put->written == want))
+	if (!got)	/* cloned */
+		got = put->written;
+	if (total && total != got)
+		return msd_fail(err, MSD_E_FAILED, "%s: was written while it was read",
+				put->params->source);
+	if (want && want != got)
+		return msd_fail(err, MSD_E_DAMAGED, "%s: should be %" PRIu64 " bytes and is %" PRIu64
+				", the transfer was cut", put->params->source, want, got);
+	return 0;
+}
+
+/* Is it what was published? Size first: a checksum is wrong for every reason. */
+static int check_arrived(struct put *put, struct msd_error *err)
+{
+	char want[MSD_SHA256_HEX_SIZE], got[MSD_SHA256_HEX_SIZE];
+	uint8_t arrived[MSD_SHA256_SIZE];
+	bool packed = msd_source_get_packing(put->source);
+	int rc = packed ? msd_source_end(put->source, arrived, err) : 0;
+
+	if (put->hashing)
+		msd_digest_end(put->digest, put->sha256);
+	if (rc == 0)
+		rc = check_size(put, err);
+	if (rc < 0 || !put->params->has_sha256)
+		return rc;
+	if (!packed)
+		memcpy(arrived, put->sha256, sizeof(arrived));
+	if (!memcmp(arrived, put->params->sha256, sizeof(arrived)))
 		return 0;
-	return msd_fail(err, MSD_E_DAMAGED, "%s: should be %" PRIu64 " bytes and is %" PRIu64
-			", the transfer was cut", put->params->source, want, got);
+	put->wrong = true;
+	msd_fail(err, MSD_E_DAMAGED, "%s: SHA-256 should be %s and is %s", put->params->source,
+		 msd_sha256_format(put->params->sha256, want), msd_sha256_format(arrived, got));
+	msd_hint(err, "fetch it again, unless the checksum is that of another file%s",
+		 packed ? " (it must be of the packed one)" : "");
+	return -MSD_E_DAMAGED;
 }
 
 /* A pipe that breaks looks like the end of the image; the image itself may know better. */
@@ -460,15 +477,24 @@ static int rename_part(const struct put *put, struct msd_error *err)
 	return 0;
 }
 
+static void tell(const struct put *put)
+{
+	const char *packing = msd_source_get_packing(put->source);
+	char hex[MSD_SHA256_HEX_SIZE];
+
+	msd_log(put->log, MSD_LOG_STEP, "%s: %" PRIu64 " bytes%s%s%s%s", put->place.name,
+		put->written, packing ? ", unpacked with " : "", packing ? packing : "",
+		put->hashing ? ", SHA-256 " : "",
+		put->hashing ? msd_sha256_format(put->sha256, hex) : "");
+}
+
 /* The order is all: data, name, and only then the marker goes. */
 static int finish(struct put *put, struct msd_error *err)
 {
 	const struct store_place *place = &put->place;
 	struct stat st;
-	int rc = check_size(put, err);
+	int rc = check_arrived(put, err);
 
-	if (rc == 0)
-		rc = check_sum(put, err);
 	if (rc == 0)
 		rc = check_content(put, err);
 	if (rc < 0)
@@ -494,6 +520,7 @@ static int finish(struct put *put, struct msd_error *err)
 	if (unlinkat(place->dirfd, place->marker, 0) < 0 && errno != ENOENT)
 		return msd_fail_errno(err, errno, "%s: is whole, but its marker '%s' stays",
 				      place->name, place->marker);
+	tell(put);
 	return sync_folder(put, err);
 }
 
@@ -512,10 +539,12 @@ static void undo(struct put *put)
 static int open_source(struct put *put, char *name, size_t len, struct msd_error *err)
 {
 	const struct msd_put_params *params = put->params;
-	int rc = msd_source_open(params->fd, params->source, params->as_is, params->has_sha256,
-				 put->progress, &put->source, err);
+	int rc = params->path ? msd_usage_check(params->path, false, err) : 0;
 	size_t suffix;
 
+	if (rc == 0)
+		rc = msd_source_open(params->fd, params->source, params->as_is, params->has_sha256,
+				     put->progress, &put->source, err);
 	if (rc < 0)
 		return rc;
 	put->known = !msd_source_get_packing(put->source) &&
@@ -565,6 +594,7 @@ int msd_store_put(struct msd_store *store, const struct msd_put_params *params,
 	struct put put = {
 		.params = params,
 		.progress = progress,
+		.log = store->log,
 		.place = STORE_PLACE_NONE,
 		.fd = -1,
 		.hashing = params->has_sha256 || !params->no_checksum,

@@ -9,6 +9,7 @@
 struct msd_put_params {
 	int fd;				/* of what is put; stays the caller's */
 	const char *source;		/* what to call it in messages */
+	const char *path;		/* of the file that fd is; NULL for a pipe */
 	const char *name;		/* of the image, below the storage */
 	bool trim_suffix;		/* name loses ".xz" when it is unpacked */
 	bool as_is;			/* not unpacked */
@@ -31,7 +32,8 @@ struct msd_put_params {
  * After a failure nothing is left of it, but with resume what has arrived stays.
  *
  * Returns 0; -MSD_E_NAME; -MSD_E_NOTFOUND (folder); -MSD_E_UNSAFE when the
- * name is taken and not force; -MSD_E_BUSY when a drive or another put has it; -MSD_E_TOOBIG
+ * name is taken and not force; -MSD_E_BUSY when a drive or another put has it, or a drive can
+ * write what is put; -MSD_E_TOOBIG
  * for a file that the file system cannot hold; -ENOSPC; -MSD_E_DAMAGED when checksum or size
  * are not right, packed data is broken, or the image ends before its own volume or partition
  * does and not force; -MSD_E_CANCELLED; -errno.

@@ -129,13 +129,17 @@ static void look_inside(int dirfd, const char *base, struct msd_store_image *ima
 			  msd_content_read(fd, image->size_bytes, &image->content) == 0;
 }
 
-static uint64_t size_of(int dirfd, const char *prefix, const char *base, const char *suffix)
+/* What an interrupted put left takes room, too. */
+static void add_part(int dirfd, const char *base, struct msd_store_image *image)
 {
-	char name[NAME_MAX + 32];
+	char part[NAME_MAX + 32];
 	struct stat st;
 
-	snprintf(name, sizeof(name), "%s%s%s", prefix, base, suffix);
-	return fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 ? (uint64_t)st.st_size : 0;
+	snprintf(part, sizeof(part), ".__%s.part", base);
+	if (fstatat(dirfd, part, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return;
+	image->partial_bytes = (uint64_t)st.st_size;
+	image->used_bytes += (uint64_t)st.st_blocks * 512;
 }
 
 /* A visible image, or with part its name alone: nothing but a part has come of it yet. */
@@ -153,8 +157,10 @@ static void tell_image(struct walker *w, int dirfd, const char *base, const char
 	image->mtime = st.st_mtime;
 	image->writable = is_writable(w, dirfd, file);
 	image->complete = file == base && !has_name(beside, ".__", base, ".incomplete");
-	if (has_name(beside, ".__", base, ".part"))
-		image->partial_bytes = size_of(dirfd, ".__", base, ".part");
+	if (file != base)
+		image->partial_bytes = image->size_bytes;
+	else if (has_name(beside, ".__", base, ".part"))
+		add_part(dirfd, base, image);
 	if (image->complete)
 		look_inside(dirfd, base, image);
 	tell(w, &record, w->path);

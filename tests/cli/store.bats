@@ -71,6 +71,10 @@ leftovers()
     cp image.xz plain.img.xz; store put plain.img.xz; cmp "$storage/plain.img" image
     store put plain.img.xz --as-is; cmp "$storage/plain.img.xz" image.xz
     cat image.gzip image.gzip | store put - --name=members; cat image image | cmp - "$storage/members"
+    { xz -c image; head -c 4096 /dev/zero; } >padded.xz; sum=$(sha256sum <padded.xz)
+    store put padded.xz --sha256="${sum%% *}" --size=$(stat -c %s padded.xz)
+    status 5 store put padded.xz --force --size=1000
+    grep -q "should be 1000 bytes and is [0-9]*, the transfer was cut" err
     store get plain.img --compress=zstd; zstd -dc plain.img.zst | cmp - image
     leftovers'
 }
@@ -108,7 +112,8 @@ leftovers()
 
 @test "a taken name needs --force, and the old image stays until the new one is whole" {
   run -0 inside '
-    store put image; head -c 3000 /dev/urandom >other
+    store put image -v; grep -q "image: 3000000 bytes, SHA-256 " <(store put image --force -v 2>&1)
+    head -c 3000 /dev/urandom >other
     status 6 store put other --name=image
     grep -q "image: an image of that name is there already" err
     grep -q "hint: --force replaces it" err
@@ -137,6 +142,7 @@ leftovers()
     [ ! -e "$storage/part.img" ]
     store list -J | jq -e ".images[0] | .name == \"part.img\" and .complete == false and .kind == null"
     status 6 store get part.img -
+    store get part.img - --force | cmp - <(head -c 2000000 image | head -c "$(stat -c %s "$storage/.__part.img.part")")
     status 5 store verify part.img
     store put image --name=part.img --resume
     cmp image "$storage/part.img"; leftovers
@@ -291,6 +297,8 @@ NAME=\"nfs\" SIZE=\"1048576\"" ]
     disk code.img "2048,,c,*\n"; printf "\372\061" | dd of="$storage/code.img" conv=notrunc status=none
     disk esp.img "2048,,ef\n"
     disk gpt.img "label: gpt\n2048,20480,U\n"
+    disk loader.img "2048,,c\n"; mkfs.fat -n LOADER --offset 2048 "$storage/loader.img" >/dev/null
+    mmd -i "$storage/loader.img@@1M" ::efi ::efi/Boot; mcopy -i "$storage/loader.img@@1M" image ::efi/Boot/bootx64.efi
     mkfs.fat -n LABEL --offset 2048 "$storage/mbr.img" >/dev/null
     truncate -s 8M "$storage/floppy.img"; mkfs.fat -n FLOPPY "$storage/floppy.img" >/dev/null
     store list -J | jq -r ".images[] | [.name, .kind, .fstype // \"-\", .label // \"-\", .bios, .uefi] | map(tostring) | join(\" \")"'
@@ -304,6 +312,7 @@ code.img flash - - true false
 esp.img flash - - false true
 floppy.img flash vfat FLOPPY false false
 gpt.img flash - - false true
+loader.img flash vfat LOADER false true
 mbr.img flash vfat LABEL false false
 END
 }
