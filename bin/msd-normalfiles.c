@@ -19,7 +19,7 @@
 
 enum {
 	OPT_PARTITION = 1000, OPT_CODEPAGE, OPT_DELETE, OPT_INCLUDE, OPT_EXCLUDE, OPT_MAX_SIZE,
-	OPT_MAX_FILES, OPT_SNAPSHOT, OPT_NO_SYNC,
+	OPT_MAX_FILES, OPT_SNAPSHOT, OPT_NO_SYNC, OPT_DEREFERENCE, OPT_MANGLE,
 };
 
 static const struct poptOption options[] = {
@@ -33,6 +33,11 @@ static const struct poptOption options[] = {
 	{ "max-size", 0, POPT_ARG_STRING, NULL, OPT_MAX_SIZE, "unpack: stop before more than SIZE", "SIZE" },
 	{ "max-files", 0, POPT_ARG_STRING, NULL, OPT_MAX_FILES, "unpack: stop before more than N files", "N" },
 	{ "snapshot", 0, POPT_ARG_NONE, NULL, OPT_SNAPSHOT, "unpack: from a copy of this moment", NULL },
+	{ "size", 's', POPT_ARG_STRING, NULL, 's', "pack: at least SIZE, 256M if not given", "SIZE" },
+	{ "type", 't', POPT_ARG_STRING, NULL, 't', "pack: fat, fat12, fat16, fat32 or exfat", "TYPE" },
+	{ "label", 'L', POPT_ARG_STRING, NULL, 'L', "pack: name of the volume", "LABEL" },
+	{ "dereference", 0, POPT_ARG_NONE, NULL, OPT_DEREFERENCE, "pack, add: follow symbolic links", NULL },
+	{ "mangle", 0, POPT_ARG_NONE, NULL, OPT_MANGLE, "pack, add: change names that do not fit", NULL },
 	{ "no-sync", 0, POPT_ARG_NONE, NULL, OPT_NO_SYNC, "Do not wait for the disk", NULL },
 	PROGRESS_OPTION,
 	OUT_OPTIONS,
@@ -45,6 +50,7 @@ static const struct command {
 	const char *operands;
 	int (*run)(struct normalfiles *nf);
 } commands[] = {
+	{ "add", 2, UINT32_MAX, "IMAGE SOURCE… [FOLDER/] or IMAGE - FILE", normalfiles_add },
 	{ "cat", 2, UINT32_MAX, "IMAGE FILE…", normalfiles_cat },
 	{ "get", 3, UINT32_MAX, "IMAGE PATH… TO", normalfiles_get },
 	{ "info", 1, 1, "IMAGE", normalfiles_info },
@@ -52,6 +58,7 @@ static const struct command {
 	{ "list", 1, UINT32_MAX, "IMAGE [PATH…]", normalfiles_list },
 	{ "mkdir", 2, UINT32_MAX, "IMAGE FOLDER…", normalfiles_mkdir },
 	{ "mv", 3, 3, "IMAGE FROM TO", normalfiles_mv },
+	{ "pack", 2, 2, "FOLDER|- IMAGE", normalfiles_pack },
 	{ "rm", 2, UINT32_MAX, "IMAGE PATH…", normalfiles_rm },
 	{ "unpack", 2, 2, "IMAGE FOLDER|-", normalfiles_unpack },
 };
@@ -107,12 +114,10 @@ static int open_image(struct normalfiles *nf, int flags)
 	return msd_io_open_fd(fd, path, &nf->io, &nf->err);
 }
 
-static int open_volume(struct normalfiles *nf, const uint16_t *codepage, int dirfd)
+static int open_volume(struct normalfiles *nf, const uint16_t *codepage)
 {
 	struct msd_damage damage = { tell_damage, nf };
 
-	tzset();
-	msd_confine(dirfd);
 	return msd_volume_open(nf->io, nf->partition, codepage, &damage, &nf->volume, &nf->err);
 }
 
@@ -134,7 +139,9 @@ int normalfiles_open(struct normalfiles *nf, bool busy_is_error, int dirfd)
 	} else if (rc < 0) {
 		return rc;
 	}
-	return open_volume(nf, codepage, dirfd);
+	tzset();
+	msd_confine(dirfd);
+	return open_volume(nf, codepage);
 }
 
 int normalfiles_open_for_change(struct normalfiles *nf)
@@ -152,7 +159,11 @@ int normalfiles_open_for_change(struct normalfiles *nf)
 		return msd_fail(&nf->err, MSD_E_BUSY, "%s: another command changes it",
 				nf->operands[0]);
 	rc = msd_usage_check(nf->operands[0], true, &nf->err);
-	return rc < 0 ? rc : open_volume(nf, codepage, -1);
+	if (rc < 0)
+		return rc;
+	tzset();
+	msd_confine_to_reading();
+	return open_volume(nf, codepage);
 }
 
 int normalfiles_finish(struct normalfiles *nf, int rc)
@@ -214,6 +225,21 @@ static void take_option(struct normalfiles *nf, int option)
 		break;
 	case 'p':
 		nf->parents = true;
+		break;
+	case 's':
+		nf->size = tool_size(tool, "--size", tool_option_value(tool));
+		break;
+	case 't':
+		nf->type = tool_option_value(tool);
+		break;
+	case 'L':
+		nf->label = tool_option_value(tool);
+		break;
+	case OPT_DEREFERENCE:
+		nf->dereference = true;
+		break;
+	case OPT_MANGLE:
+		nf->mangle = true;
 		break;
 	case OPT_NO_SYNC:
 		nf->no_sync = true;

@@ -90,3 +90,115 @@ int normalfiles_label(struct normalfiles *nf)
 		puts(label);
 	return normalfiles_finish(nf, rc);
 }
+
+/* ---- add ---- */
+
+static int read_stdin(void *data, void *buf, size_t len, size_t *ret_len, struct msd_error *err)
+{
+	*ret_len = 0;
+	while (*ret_len < len) {
+		ssize_t n = read(STDIN_FILENO, (char *)buf + *ret_len, len - *ret_len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return msd_fail_errno(err, errno, "standard input");
+		if (n == 0)
+			return 0;
+		*ret_len += (size_t)n;
+	}
+	return 0;
+}
+
+static int add_stdin(struct normalfiles *nf, struct msd_change *change)
+{
+	struct msd_source source = {
+		.read = read_stdin, .size_bytes = UINT64_MAX, .mtime_s = time(NULL),
+	};
+
+	return msd_change_put(change, nf->operands[2], &source, &nf->err);
+}
+
+/* A folder goes in as itself, "folder/." as what is in it. Gives the folder of the image. */
+static char *choose_folder(const char *source, const char *to)
+{
+	_cleanup_free_ char *copy = strdup(source);
+	struct stat st;
+	char *path, *name;
+	size_t len;
+
+	if (!copy)
+		return NULL;
+	for (len = strlen(copy); len > 1 && copy[len - 1] == '/'; len--)
+		copy[len - 1] = '\0';
+	name = strrchr(copy, '/') ? strrchr(copy, '/') + 1 : copy;
+	if (stat(source, &st) < 0 || !S_ISDIR(st.st_mode) || !*name || !strcmp(name, ".") ||
+	    !strcmp(name, ".."))
+		return strdup(to);
+	return asprintf(&path, "%s/%s", to, name) < 0 ? NULL : path;
+}
+
+static int gather(struct normalfiles *nf, const char *source, struct msd_tree **ret)
+{
+	struct msd_tree_params params = {
+		.dereference = nf->dereference, .mangle = nf->mangle,
+		.problem = normalfiles_tell_problem, .mangled = normalfiles_tell_mangled, .data = nf,
+	};
+	int rc = msd_tree_new(&params, ret);
+
+	if (rc < 0)
+		return msd_fail_errno(&nf->err, -rc, "%s", source);
+	rc = msd_tree_add_path(*ret, source, &nf->progress.callback, &nf->err);
+	return rc < 0 ? rc : msd_tree_seal(*ret, &nf->err);
+}
+
+static int add_source(struct normalfiles *nf, struct msd_change *change, const struct msd_tree *tree,
+		      const char *source, const char *to)
+{
+	_cleanup_free_ char *folder = choose_folder(source, to);
+	int rc = 0;
+
+	if (!folder)
+		return msd_fail_errno(&nf->err, ENOMEM, "%s", source);
+	if (strcmp(folder, to))
+		rc = msd_change_mkdir(change, folder, true, &nf->err);
+	return rc < 0 ? rc : msd_change_add_tree(change, tree, folder, &nf->err);
+}
+
+static int add_sources(struct normalfiles *nf, unsigned n, const char *to)
+{
+	struct msd_tree **trees = calloc(n, sizeof(*trees));
+	struct msd_change *change = NULL;
+	int rc = trees ? 0 : msd_fail_errno(&nf->err, ENOMEM, "%s", nf->operands[0]);
+
+	progress_begin(&nf->progress, &nf->tool, nf->when, "add");
+	for (unsigned i = 0; rc == 0 && i < n; i++)
+		rc = gather(nf, nf->operands[1 + i], &trees[i]);
+	if (rc == 0)
+		rc = begin(nf, &change);
+	if (rc == 0 && nf->parents && *to)
+		rc = msd_change_mkdir(change, to, true, &nf->err);
+	for (unsigned i = 0; rc == 0 && i < n; i++)
+		rc = add_source(nf, change, trees[i], nf->operands[1 + i], to);
+	for (unsigned i = 0; trees && i < n; i++)
+		msd_tree_free(trees[i]);
+	free(trees);
+	return end(nf, change, rc);
+}
+
+int normalfiles_add(struct normalfiles *nf)
+{
+	const char *last = nf->operands[nf->n_operands - 1];
+	struct msd_change *change = NULL;
+	int rc;
+
+	if (!strcmp(nf->operands[1], "-")) {
+		if (nf->n_operands != 3)
+			tool_usage_error(&nf->tool, "usage: %s add IMAGE - FILE", nf->tool.name);
+		rc = begin(nf, &change);
+		return end(nf, change, rc < 0 ? rc : add_stdin(nf, change));
+	}
+	if (nf->n_operands > 2 && *last && last[strlen(last) - 1] == '/')
+		return add_sources(nf, nf->n_operands - 2, last);
+	return add_sources(nf, nf->n_operands - 1, "");
+}

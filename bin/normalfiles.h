@@ -19,6 +19,9 @@ struct normalfiles {
 	const char *codepage;
 	const char **include, **exclude;	/* NULL at the end, or NULL */
 	uint64_t max_size, max_files;
+	uint64_t size;				/* pack: at least, 0 if not given */
+	const char *type, *label;		/* pack */
+	bool dereference, mangle;
 
 	const char **operands;			/* IMAGE is the first one */
 	unsigned n_operands;
@@ -36,13 +39,18 @@ struct normalfiles {
  */
 int normalfiles_open(struct normalfiles *nf, bool busy_is_error, int dirfd);
 
-/* The same for writing: nothing else may use the image at all. Not confined, since nothing is made. */
+/* The same for writing: nothing else may use the image at all, and files can be read anywhere. */
 int normalfiles_open_for_change(struct normalfiles *nf);
 
 /* Tells nf->err when rc is below 0, or how much damage there was. Returns the exit status. */
 int normalfiles_finish(struct normalfiles *nf, int rc);
 
+/* Tells each thing that cannot go into an image; data is the program's. Of msd_tree_params. */
+void normalfiles_tell_problem(void *data, const char *path, const char *why);
+void normalfiles_tell_mangled(void *data, const char *path, const char *name);
+
 /* The commands. Each returns the exit status. */
+int normalfiles_add(struct normalfiles *nf);
 int normalfiles_cat(struct normalfiles *nf);
 int normalfiles_get(struct normalfiles *nf);
 int normalfiles_info(struct normalfiles *nf);
@@ -50,6 +58,7 @@ int normalfiles_label(struct normalfiles *nf);
 int normalfiles_list(struct normalfiles *nf);
 int normalfiles_mkdir(struct normalfiles *nf);
 int normalfiles_mv(struct normalfiles *nf);
+int normalfiles_pack(struct normalfiles *nf);
 int normalfiles_rm(struct normalfiles *nf);
 int normalfiles_unpack(struct normalfiles *nf);
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # fish completion for msd-normalfiles
-complete -c msd-normalfiles -n __fish_use_subcommand -a 'cat get info label list mkdir mv rm unpack' -f
+complete -c msd-normalfiles -n __fish_use_subcommand -a 'add cat get info label list mkdir mv pack rm unpack' -f
 complete -c msd-normalfiles -s r -l recursive -d 'Folders with all that is in them'
 complete -c msd-normalfiles -s p -l parents -d 'With the folders above'
 complete -c msd-normalfiles -l partition -x -d 'Use partition N'
@@ -11,6 +11,11 @@ complete -c msd-normalfiles -l exclude -x -d 'unpack: nothing like this'
 complete -c msd-normalfiles -l max-size -x -d 'unpack: stop before more than SIZE'
 complete -c msd-normalfiles -l max-files -x -d 'unpack: stop before more than N files'
 complete -c msd-normalfiles -l snapshot -d 'unpack: from a copy of this moment'
+complete -c msd-normalfiles -s s -l size -x -d 'pack: at least SIZE'
+complete -c msd-normalfiles -s t -l type -x -a 'fat fat12 fat16 fat32 exfat' -d 'pack: file system'
+complete -c msd-normalfiles -s L -l label -x -d 'pack: name of the volume'
+complete -c msd-normalfiles -l dereference -d 'pack, add: follow symbolic links'
+complete -c msd-normalfiles -l mangle -d 'pack, add: change names that do not fit'
 complete -c msd-normalfiles -l no-sync -d 'Do not wait for the disk'
 complete -c msd-normalfiles -l progress -x -a 'always never auto' -d 'Show progress'
 complete -c msd-normalfiles -s J -l json -d 'Print JSON'

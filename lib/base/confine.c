@@ -2,6 +2,7 @@
 /* Confinement by Landlock. */
 #include "base/confine.h"
 
+#include <fcntl.h>
 #include <linux/landlock.h>
 #include <stdint.h>
 #include <sys/prctl.h>
@@ -19,7 +20,7 @@
 	LANDLOCK_ACCESS_FS_REMOVE_FILE | LANDLOCK_ACCESS_FS_MAKE_DIR | \
 	LANDLOCK_ACCESS_FS_MAKE_REG | RIGHT_REFER | RIGHT_TRUNCATE)
 
-void msd_confine(int dirfd)
+static void confine(int dirfd, uint64_t rights)
 {
 	struct landlock_ruleset_attr attr = { .handled_access_fs = RIGHTS_1 };
 	struct landlock_path_beneath_attr rule = { .parent_fd = dirfd };
@@ -36,9 +37,24 @@ void msd_confine(int dirfd)
 	fd = (int)syscall(SYS_landlock_create_ruleset, &attr, sizeof(attr.handled_access_fs), 0);
 	if (fd < 0)
 		return;
-	rule.allowed_access = RIGHTS_NEEDED & attr.handled_access_fs;
+	rule.allowed_access = rights & attr.handled_access_fs;
 	if (dirfd < 0 ||
 	    syscall(SYS_landlock_add_rule, fd, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) == 0)
 		syscall(SYS_landlock_restrict_self, fd, 0);
+	close(fd);
+}
+
+void msd_confine(int dirfd)
+{
+	confine(dirfd, RIGHTS_NEEDED);
+}
+
+void msd_confine_to_reading(void)
+{
+	int fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return;
+	confine(fd, LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR);
 	close(fd);
 }

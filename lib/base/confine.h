@@ -10,4 +10,7 @@
  */
 void msd_confine(int dirfd);
 
+/* The same, but files anywhere can be read. */
+void msd_confine_to_reading(void);
+
 #endif

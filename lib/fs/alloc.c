@@ -71,12 +71,12 @@ static int take(struct msd_change *change, uint64_t n, struct run *ret)
 		change->current = best;
 	}
 	if (change->n_extents == 0 || change->extents[change->current].n == 0) {
-		/* the small ones that were left out; what was taken is marked by now */
+		/* the small ones that were left out, if any; what was taken is marked by now */
 		int rc = change->n_free ? alloc_load(change) : 0;
 
 		if (rc < 0)
 			return rc;
-		if (change->n_extents == 0)
+		if (change->n_free == 0)
 			return msd_fail(change->err, ENOSPC, "%s: no room left",
 					msd_io_get_name(change->fs->io));
 		return take(change, n, ret);

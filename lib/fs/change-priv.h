@@ -57,7 +57,8 @@ struct folder {
 	struct name *names;		/* open addressing, room_names a power of two */
 	size_t n_names, n_used, room_names;
 	struct msd_short_set *shorts;	/* FAT */
-	bool removed_from;
+	struct run *removed;		/* slots that this change empties */
+	size_t n_removed, room_removed;
 	uint32_t set_slot;		/* exFAT: where its own entries are in parent */
 	unsigned n_set;			/* and those entries, when they are to be written: else 0 */
 	union exfat_entry set[EXFAT_ENTRIES_MAX];

@@ -17,6 +17,7 @@
 
 #include "base/progress.h"
 #include "fs/read.h"
+#include "fs/tree.h"
 
 struct msd_change;
 
@@ -76,6 +77,13 @@ struct msd_source {
  */
 int msd_change_put(struct msd_change *change, const char *path, const struct msd_source *source,
 		   struct msd_error *reterr);
+
+/*
+ * Puts a sealed tree into a folder, which exists; files that are there get the new content. That it
+ * has room is checked before anything is written.
+ */
+int msd_change_add_tree(struct msd_change *change, const struct msd_tree *tree, const char *folder,
+			struct msd_error *reterr);
 
 /* Lets it all happen. Returns 0, -errno; after a failure fsck has something to do. */
 int msd_change_commit(struct msd_change *change, struct msd_error *reterr);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "change-priv.h"
 
 static uint32_t cluster_slots(const struct msd_change *change)
@@ -590,6 +591,7 @@ int folder_take_slots(struct msd_change *change, struct folder *folder, uint32_t
 
 int folder_remove_slots(struct msd_change *change, struct folder *folder, uint32_t slot, uint32_t n)
 {
+	struct run *removed;
 	uint8_t raw[256][32];
 	int rc = n > 256 ? -MSD_E_DAMAGED : folder_read_slots(change, folder, slot, n, raw);
 
@@ -598,18 +600,98 @@ int folder_remove_slots(struct msd_change *change, struct folder *folder, uint32
 	for (uint32_t i = 0; i < n; i++)
 		raw[i][0] = is_exfat(change) ? raw[i][0] & (uint8_t)~EXFAT_TYPE_IN_USE :
 					       FAT_DIRENT_FREE;
-	folder->removed_from = true;
+	removed = change_grow(folder->removed, folder->n_removed, &folder->room_removed,
+			      sizeof(*removed));
+	if (!removed)
+		return change_no_memory(change);
+	folder->removed = removed;
+	removed[folder->n_removed++] = (struct run){ slot, n };
 	return folder_write_slots(change, folder, slot, n, raw, STEP_REMOVE);
 }
 
 /* ---- before a commit ---- */
 
+static int compare_runs(const void *a, const void *b)
+{
+	const struct run *x = a, *y = b;
+
+	return x->start < y->start ? -1 : x->start > y->start;
+}
+
+/* The slot behind the last one that is used, when all is done. */
+static int find_end(struct msd_change *change, struct folder *folder, uint32_t *ret)
+{
+	size_t n = folder->n_holes + folder->n_removed;
+	struct run *runs = malloc(n * sizeof(*runs));
+
+	if (!runs)
+		return change_no_memory(change);
+	if (folder->n_holes)
+		memcpy(runs, folder->holes, folder->n_holes * sizeof(*runs));
+	memcpy(runs + folder->n_holes, folder->removed, folder->n_removed * sizeof(*runs));
+	qsort(runs, n, sizeof(*runs), compare_runs);
+	*ret = folder->end;
+	while (n > 0 && runs[n - 1].start + runs[n - 1].n == *ret)
+		*ret = runs[--n].start;
+	free(runs);
+	return 0;
+}
+
+static uint32_t cluster_at(const struct msd_change *change, const struct folder *folder, uint32_t slot)
+{
+	uint32_t row;
+	uint64_t offset = locate(folder, slot, &row) - change->fs->info.heap_offset_bytes;
+
+	return (uint32_t)(offset / change->fs->info.cluster_bytes) + 2;
+}
+
+/* Clusters at the end that hold nothing any more are let go. */
+static int shrink(struct msd_change *change, struct folder *folder)
+{
+	uint32_t slots = cluster_slots(change), end = 0, kept, *cuts;
+	_cleanup_free_ void *zeros = NULL;
+	int rc;
+
+	if (!folder->n_removed || folder->last_is_new ||
+	    (!folder->parent && change->fs->root_bytes))
+		return 0;
+	rc = find_end(change, folder, &end);
+	if (rc < 0)
+		return rc;
+	kept = end ? (end + slots - 1) / slots * slots : slots;
+	if (kept >= folder->room)
+		return 0;
+	/* behind the last entry there must be nothing but zeros */
+	zeros = calloc(slots, 32);
+	if (!zeros)
+		return change_no_memory(change);
+	rc = folder_write_slots(change, folder, end, kept - end, zeros, STEP_REMOVE);
+	if (rc == 0 && is_exfat(change))
+		rc = load_set(change, folder);
+	if (rc < 0)
+		return rc;
+	if (!folder->contiguous) {
+		cuts = change_grow(change->cuts, change->n_cuts, &change->room_cuts, sizeof(*cuts));
+		if (!cuts)
+			return change_no_memory(change);
+		change->cuts = cuts;
+		cuts[change->n_cuts++] = cluster_at(change, folder, kept - 1);
+	}
+	rc = change_doom(change, cluster_at(change, folder, kept), folder->contiguous,
+			 is_exfat(change) && folder->parent ? (uint64_t)(folder->room - kept) * 32 :
+							      UINT64_MAX);
+	folder->room = kept;
+	return rc;
+}
+
 int folder_settle(struct msd_change *change, struct folder *folder)
 {
-	uint64_t size = (uint64_t)folder->room * 32;
+	uint64_t size;
+	int rc = folder->gone ? 0 : shrink(change, folder);
 
-	if (folder->gone || !folder->n_set)
-		return 0;
+	size = (uint64_t)folder->room * 32;
+	if (rc < 0 || folder->gone || !folder->n_set)
+		return rc;
 	folder->set[1].stream.size_bytes = le64_make(size);
 	folder->set[1].stream.valid_bytes = le64_make(size);
 	folder->set[1].stream.flags = EXFAT_ALLOC_POSSIBLE |
@@ -623,6 +705,7 @@ void folder_free(struct folder *folder)
 {
 	free(folder->extents);
 	free(folder->holes);
+	free(folder->removed);
 	free(folder->names);
 	msd_short_set_free(folder->shorts);
 	free(folder);

@@ -381,3 +381,106 @@ in_order()
   flock 9
   run -4 --separate-stderr msd-normalfiles mkdir image x
 }
+
+# The volume of a packed image, for fsck.
+volume_in_order()
+{
+  dd if=image of=volume bs=1M skip=1 status=none
+  run -0 "fsck.$1" -n volume
+  rm volume
+}
+
+@test "pack, unpack: the same tree, on FAT and exFAT" {
+  make_tree
+  head -c 100 /dev/urandom >tree/'emoji 😀 and 漢字.bin'
+  touch -d '2024-02-29 12:34:56 UTC' tree/*
+  chmod 444 tree/HELLO.TXT
+  for type in fat fat16 exfat; do
+    msd-normalfiles pack --no-sync -t "$type" -L LABEL tree image
+    [ "$(stat -c %s image)" = $((256 << 20)) ]
+    same_tree
+    [ "$(stat -c %a out/HELLO.TXT)" = 444 ]
+    volume_in_order "${type%16}"
+  done
+  head -c 20M /dev/urandom >tree/big
+  touch -d '2024-02-29 12:34:56 UTC' tree/big
+  msd-normalfiles pack --no-sync -s 4M tree image
+  [ "$(msd-normalfiles info -J image | jq '.volumes[0].free')" -ge 1048576 ]
+  same_tree
+}
+
+@test "pack: what cannot go in is told, and the old image stays" {
+  make_tree
+  msd-normalfiles pack --no-sync tree image
+  cp --sparse=always image old
+  touch tree/'a:b' tree/'hello.TXT'
+  run -1 --separate-stderr msd-normalfiles pack tree image
+  [[ $stderr == *a:b* ]] && [[ $stderr == *hello.TXT* ]]
+  cmp image old
+  run -2 --separate-stderr msd-normalfiles pack -t ntfs tree image
+}
+
+@test "add: files, folders, stdin, over what is there" {
+  make_tree
+  for type in fat32 exfat; do
+    rm -f image
+    msd-mkimage --no-sync -t "$type" -s 64M image
+    msd-normalfiles add image tree/.
+    same_tree
+    volume_in_order "${type%32}"
+    mkdir -p more/in/to
+    seq 10000 >more/in/numbers; printf new >more/in/to/x; printf 'longer than before\n' >more/HELLO.TXT
+    touch -d '2024-02-29 12:34:56 UTC' more/in/numbers more/in/to/x more/HELLO.TXT
+    msd-normalfiles add -p image more/in more/HELLO.TXT deeply/nested/
+    mkdir -p tree/deeply/nested
+    cp -rp more/in more/HELLO.TXT tree/deeply/nested
+    same_tree
+    msd-normalfiles add image more/HELLO.TXT
+    cp -p more/HELLO.TXT tree
+    same_tree
+    seq 300000 | msd-normalfiles add image - piped
+    msd-normalfiles cat image piped | cmp - <(seq 300000)
+    msd-normalfiles rm image piped
+    volume_in_order "${type%32}"
+    rm -r tree/deeply; make_tree
+  done
+}
+
+@test "add: what does not fit is known before anything is written" {
+  truncate -s 2M image
+  mkfs.fat image >/dev/null
+  cp image old
+  head -c 3M /dev/zero >big
+  run -1 --separate-stderr msd-normalfiles add image big
+  [[ $stderr == *'needs room for 3145728 bytes'* ]]
+  cmp image old
+  truncate -s 4G 4G
+  run -1 --separate-stderr msd-normalfiles add image 4G
+  [[ $stderr == *hint*exfat* ]]
+  cmp image old
+  # of a pipe it is not: then the volume is as before, but for bytes in free clusters
+  run -1 --separate-stderr msd-normalfiles add image - name <big
+  run -0 fsck.fat -n image
+  [ "${#lines[@]}" = 2 ]
+  [ -z "$(msd-normalfiles list -n image)" ]
+  run -1 --separate-stderr msd-normalfiles add image old nowhere/
+}
+
+@test "a folder grows and shrinks with its files, one hole is used again" {
+  truncate -s 8M image
+  mkfs.fat -F 16 -s 1 image >/dev/null
+  mkdir -p tree/many
+  for i in $(seq 300); do echo "$i" >tree/many/"a common beginning, number $i"; done
+  touch -d '2024-02-29 12:34:56 UTC' tree/many/*
+  msd-normalfiles add --no-sync image tree/many
+  in_order
+  full=$(msd-normalfiles info -J image | jq '.volumes[0].free')
+  msd-normalfiles mv --no-sync image many all
+  mv tree/many tree/all
+  in_order
+  # shellcheck disable=SC2046
+  (cd tree && find all -name '*[1-9]*' -printf '%p\0') | xargs -0 msd-normalfiles rm --no-sync image
+  rm -r tree/all/*
+  in_order
+  [ "$(msd-normalfiles info -J image | jq '.volumes[0].free')" -gt $((full + 300 * 512)) ]
+}
