@@ -12,6 +12,7 @@
 #include "gadget/find.h"
 #include "gadget/gadget.h"
 #include "out.h"
+#include "storage/check.h"
 #include "tool.h"
 
 #define DEFAULT_GADGET "kvmd"
@@ -149,6 +150,69 @@ static int run_status(struct command *command, struct msd_error *err)
 	return bound ? 0 : -MSD_E_NO;
 }
 
+enum { CHECK_STATUS, CHECK_SUBJECT, CHECK_MESSAGE, CHECK_HINT, N_CHECK_COLUMNS };
+
+static const struct out_column check_columns[N_CHECK_COLUMNS] = {
+	[CHECK_STATUS] = { "STATUS", OUT_TEXT, "OK, WARN or FAIL" },
+	[CHECK_SUBJECT] = { "CHECK", OUT_TEXT, "what was looked at" },
+	[CHECK_MESSAGE] = { "MESSAGE", OUT_TEXT, "what is so" },
+	[CHECK_HINT] = { "HINT", OUT_TEXT, "what to type or to change" },
+};
+
+static const char *const check_levels[] = { "OK", "WARN", "FAIL" };
+
+/* For people: a hint would make the line of a table too long to read. */
+static void print_checks(const struct msd_check *checks, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		printf("%-4s %-12s %s\n", check_levels[checks[i].level], checks[i].subject,
+		       checks[i].message);
+		if (checks[i].hint)
+			printf("%17s hint: %s\n", "", checks[i].hint);
+	}
+}
+
+static void list_checks(struct command *command, const struct msd_check *checks, size_t n)
+{
+	struct out *out = out_new(&command->tool, "checks", check_columns, N_CHECK_COLUMNS,
+				  &command->out);
+
+	for (size_t i = 0; i < n; i++) {
+		out_row(out, NULL, NULL);
+		out_text(out, CHECK_STATUS, check_levels[checks[i].level]);
+		out_text(out, CHECK_SUBJECT, checks[i].subject);
+		out_text(out, CHECK_MESSAGE, checks[i].message);
+		out_text(out, CHECK_HINT, checks[i].hint);
+	}
+	out_print(out);
+}
+
+static int run_check(struct command *command, struct msd_error *err)
+{
+	const struct msd_check_options wanted = {
+		.gadget = command->gadget ? command->gadget : command->config->gadget.name,
+		.controller = command->gadget_options.controller,
+		.storage_path = command->config->storage_path,
+	};
+	struct msd_check *checks;
+	bool failed = false;
+	size_t n;
+	int rc = msd_checks_read(&wanted, &checks, &n, err);
+
+	if (rc < 0)
+		return rc;
+	if (command->listed)
+		list_checks(command, checks, n);
+	else
+		print_checks(checks, n);
+	for (size_t i = 0; i < n; i++)
+		failed |= checks[i].level == MSD_CHECK_FAIL;
+	msd_checks_free(checks, n);
+	/* the list has said it */
+	err->msg[0] = '\0';
+	return failed ? -MSD_E_NO : 0;
+}
+
 static const struct verb verbs[] = {
 	{ "start", true, run_start },
 	{ "stop", false, run_stop },
@@ -157,6 +221,7 @@ static const struct verb verbs[] = {
 	{ "replug", false, run_replug },
 	{ "enable", false, run_enable },
 	{ "disable", false, run_disable },
+	{ "check", false, run_check },
 };
 
 static const struct verb *find_verb(struct tool *tool)
@@ -212,9 +277,9 @@ static void check_options(struct command *command)
 		tool_usage_error(tool, "--drives and --shape go with start and restart, not with %s", verb);
 	if (command->gadget_options.soft && strcmp(verb, "replug"))
 		tool_usage_error(tool, "--soft goes with replug, not with %s", verb);
-	if (command->listed && strcmp(verb, "status"))
-		tool_usage_error(tool, "--json, --pairs, --noheadings and --output go with status, not with %s",
-				 verb);
+	if (command->listed && strcmp(verb, "status") && strcmp(verb, "check"))
+		tool_usage_error(tool, "--json, --pairs, --noheadings and --output go with status and check,"
+				 " not with %s", verb);
 }
 
 /* What the options say goes before what the file says. */
@@ -268,7 +333,8 @@ static int run(struct command *command, struct msd_error *err)
 		return rc;
 	apply_options(command);
 	rc = name_gadget(command, err);
-	if (rc == 0 && command->verb->run != run_status && !command->gadget_options.dry_run)
+	if (rc == 0 && command->verb->run != run_status && command->verb->run != run_check &&
+	    !command->gadget_options.dry_run)
 		rc = msd_gadget_lock(MSD_GADGET_LOCK_MS, &lock, err);
 	return rc < 0 ? rc : command->verb->run(command, err);
 }
@@ -280,7 +346,7 @@ int main(int argc, char **argv)
 	int rc, status;
 
 	tool_init(&command.tool, "otgmsd-gadget", argc, argv, options,
-		  "[OPTION…] start|stop|restart|status|replug|enable|disable");
+		  "[OPTION…] start|stop|restart|status|replug|enable|disable|check");
 	parse_options(&command);
 	check_options(&command);
 	rc = run(&command, &err);
