@@ -15,6 +15,7 @@
 #include "storage/check.h"
 #include "tool.h"
 
+/* PiKVM's name, which scripts know. */
 #define DEFAULT_GADGET "kvmd"
 #define DEFAULT_HOST_TIMEOUT_MS 10000
 
@@ -50,6 +51,7 @@ struct verb {
 	int (*run)(struct command *command, struct msd_error *err);
 };
 
+/* Steps of a dry run are what was asked for, so they go to stdout. */
 static void print_step(void *data, enum msd_log_level level, const char *msg)
 {
 	struct tool *tool = data;
@@ -60,7 +62,6 @@ static void print_step(void *data, enum msd_log_level level, const char *msg)
 		tool->log.fn(tool->log.data, level, msg);
 }
 
-/* The gadget that is built when none is named. */
 static int run_start(struct command *command, struct msd_error *err)
 {
 	return msd_gadget_start(&command->config->gadget, &command->gadget_options, err);
@@ -76,6 +77,7 @@ static int run_restart(struct command *command, struct msd_error *err)
 	return msd_gadget_restart(&command->config->gadget, &command->gadget_options, err);
 }
 
+/* Without -g these take the gadget that otgmsd takes. */
 static int run_on_drives(struct command *command, struct msd_error *err,
 			 int (*run)(const char *, const struct msd_gadget_options *,
 				    struct msd_error *))

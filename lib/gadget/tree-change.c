@@ -121,13 +121,27 @@ int tree_rmdir(struct tree *tree, struct msd_error *err, const char *fmt, ...)
 	return 0;
 }
 
+/* As a shell takes it back: ' becomes '\''. */
+static void quote(const char *value, char *to, size_t len)
+{
+	char *end = to + len - sizeof("'\\''");
+
+	for (; *value && to < end; value++)
+		if (*value == '\'')
+			to = stpcpy(to, "'\\''");
+		else
+			*to++ = *value;
+	*to = '\0';
+}
+
 int tree_write(struct tree *tree, const char *value, struct msd_error *err, const char *fmt, ...)
 {
-	char path[PATH_MAX];
+	char path[PATH_MAX], quoted[512];
 	int rc;
 
 	FORMAT_PATH(path, fmt);
-	msd_log(tree->options->log, MSD_LOG_STEP, "echo '%s' > %s/%s", value, MSD_GADGETS_DIR, path);
+	quote(value, quoted, sizeof(quoted));
+	msd_log(tree->options->log, MSD_LOG_STEP, "echo '%s' > %s/%s", quoted, MSD_GADGETS_DIR, path);
 	if (tree->options->dry_run)
 		return 0;
 	rc = msd_attr_write(tree->dirfd, path, value, err);
@@ -154,6 +168,7 @@ int tree_mark(struct tree *tree, mode_t bits, bool set, struct msd_error *err, c
 	mode_t mode;
 
 	FORMAT_PATH(path, fmt);
+	/* "chmod u+s,+t", "chmod g-s": one way for the shell to say it */
 	snprintf(what, sizeof(what), "chmod %s%s%s", bits & TREE_HALF_BUILT ? "u@s" : "",
 		 bits & TREE_TAKEN_OUT ? "g@s" : "", bits & TREE_OWN ? ",@t" + !(bits & ~TREE_OWN) : "");
 	for (char *p = strchr(what, '@'); p; p = strchr(p, '@'))

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # What otgmsd-gadget refuses and in which words, commands that are killed, and two at once.
 . "${0%/*}/lib.sh"
-# timeout: 300
+# timeout: 400
 
 left()
 {
@@ -91,6 +91,15 @@ like "… what to do" "$err" "hint: fewer --drives, or --shape=luns"
 is "… all is as before, in order" "$(left | sort; otgmsd-gadget status)" "$before"
 is "… bound" "$(cat "$gadgets/kvmd/UDC")" dummy_udc.0
 is "… the medium is in" "$(cat "$gadgets/kvmd/functions/mass_storage.usb0/lun.0/file")" "$PWD/flash.img"
+# the kernel drops the medium of the function that it could not bind
+for n in 1 2 3 4 5 6 7; do
+  mkdir "$gadgets/kvmd/functions/mass_storage.usb$n"
+  put "$PWD/flash.img" "$gadgets/kvmd/functions/mass_storage.usb$n/lun.0/file"
+done
+before=$(left | sort; otgmsd-gadget status)
+status "enable with not enough endpoints" 1 otgmsd-gadget enable
+is "… all is as before, in order" "$(left | sort; otgmsd-gadget status)" "$before"
+is "… with all media" "$(cat "$gadgets"/kvmd/functions/*/lun.0/file | sort | uniq -c | tr -s ' ')" " 8 $PWD/flash.img"
 put "" "$gadgets/kvmd/UDC"
 find "$gadgets/kvmd/configs" -type l -delete
 rmdir "$gadgets"/kvmd/{configs/c.1/strings/0x409,configs/c.1,functions/*,strings/0x409,}
@@ -160,6 +169,10 @@ is "… leaves the other's gadget bound" "$(cat "$gadgets/kvmd/UDC")" dummy_udc.
 put "" "$gadgets/kvmd/UDC"
 find "$gadgets/kvmd/configs" -type l -delete
 rmdir "$gadgets"/kvmd/{configs/c.1/strings/0x409,configs/c.1,functions/*,strings/0x409,}
+
+# --- not root -------------------------------------------------------------------------------------
+status "not root" 1 setpriv --reuid=65534 --regid=65534 --clear-groups otgmsd-gadget start
+like "… what to type" "$err" "hint: only root may do this: sudo otgmsd-gadget start"
 
 # --- two at once ----------------------------------------------------------------------------------
 otgmsd-gadget start --drives=2 &
