@@ -4,16 +4,16 @@
 . "${0%/*}/lib.sh"
 
 title "Startup, 100 times"
-for program in "$MSD_BUILD"/bin/*; do
-  [ ! -f "$program" ] || [ ! -x "$program" ] || race 100 "" "${program##*/} --version" "$program --version"
+mapfile -t programs < <(find "$MSD_BUILD/bin" -maxdepth 1 -type f -perm -1 | sort)
+for program in "${programs[@]}"; do
+  race 100 "" "${program##*/} --version" "$program --version"
 done
 race 100 "" "otgmsd --version" "otgmsd --version" "losetup --version (util-linux)" "losetup --version" \
   "python3 -c pass (kvmd-otgmsd before it imports)" "/usr/bin/python3 -c pass"
 
 figures "Size"
 total=0
-for program in "$MSD_BUILD"/bin/*; do
-  [ -f "$program" ] && [ -x "$program" ] || continue
+for program in "${programs[@]}"; do
   strip -o stripped "$program"
   size=$(stat -c %s stripped)
   total=$((total + size))

@@ -7,7 +7,7 @@
 # and runs as root in an empty folder, /run/scratch, on a root file system of its own: files,
 # mounts and gadgets it leaves are cleared away. /dev/vda and /dev/vdb are empty 4 GB disks. The
 # programs are first in PATH, their folder is $MSD_BUILD, the source $MSD_SOURCE. "# timeout: N" at
-# the beginning of a line of the script gives it N seconds (120). Checks are not for subshells.
+# the beginning of a line of the script gives it N seconds (240). Checks are not for subshells.
 set -u
 
 gadgets=/sys/kernel/config/usb_gadget
