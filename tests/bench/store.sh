@@ -1,0 +1,40 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-3.0-or-later
+# The image storage: listing 1,000 images, and putting 1 GiB on a disk beside cp and tee.
+. "${0%/*}/lib.sh"
+
+storage()
+{
+  mkdir "$1"
+  echo "storage { path = \"$1\" }" >"$2"
+  chmod 644 "$2"
+}
+
+title "List 1,000 images: 500 without anything, 500 with a FAT file system (goal: 50 ms)"
+storage "$PWD/many" many.conf
+truncate -s 4M fat.img
+mkfs.fat -n LABEL fat.img >/dev/null
+for ((i = 0; i < 500; i++)); do
+  truncate -s 4M "many/a$i.img"
+  cp --sparse=always fat.img "many/b$i.img"
+done
+race 10 "" "msd-store list" "msd-store -C many.conf list" \
+  "blkid -p of each" 'find many -name "*.img" -exec blkid -p {} ";"; true'
+rm -r many
+
+# on the disk that the build lies on: a tmpfs has nothing to be synced
+disk=$(mktemp -d "$MSD_BUILD/bench.XXXXXX")
+trap 'rm -rf "$disk"' EXIT
+storage "$disk/storage" disk.conf
+head -c 1G /dev/urandom >big.img
+sum=$(sha256sum big.img)
+sum=${sum%% *}
+clean="rm -rf $disk/storage/* $disk/storage/.__*; sync"
+
+title "Put 1 GiB (goal: not slower than cp && sync)"
+race 5 "$clean" "msd-store put" "msd-store -C disk.conf put big.img" \
+  "cp && sync" "cp big.img $disk/storage/ && sync"
+
+title "Put 1 GiB with its checksum (goal: not slower than tee)"
+race 5 "$clean" "msd-store put --sha256" "msd-store -C disk.conf put big.img --sha256=$sum" \
+  "tee >(sha256sum), sync" "bash -c 'tee >(sha256sum >$disk/sum) <big.img >$disk/storage/big.img; wait \$!; sync'"
