@@ -115,6 +115,9 @@ static int add_partition(struct fdisk_context *cxt, struct fdisk_partition *part
 	/* else it is aligned to the next MiB */
 	if (rc == 0)
 		rc = fdisk_partition_size_explicit(partition, 1);
+	/* else a GPT's partition is cut to whole MiB */
+	if (rc == 0)
+		rc = fdisk_partition_size_explicit(partition, 1);
 	if (rc == 0)
 		rc = fdisk_add_partition(cxt, partition, NULL);
 	if (rc == 0 && make->active)

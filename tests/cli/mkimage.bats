@@ -56,6 +56,10 @@ check()
   mbr | gpt)
     said=$(sfdisk --no-tell-kernel --verify "$image" 2>&1) || fail "$*: $said"
     [[ $said == *"No errors detected"* ]] || fail "$*: $said"
+    # the partition is the volume
+    sfdisk --json "$image" | jq -e ".partitiontable | .sectorsize as \$sector | .partitions | length == 1 and
+      .[0].start * \$sector == $start and .[0].size * \$sector == $volume" >/dev/null ||
+      fail "$*: $(sfdisk -d "$image")"
     ;;
   esac
 }

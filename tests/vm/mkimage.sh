@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Images of msd-mkimage in the kernel's own vfat and exfat drivers: every file, name, time and attribute.
-# timeout: 240
+# timeout: 400
 . "${0%/*}/lib.sh"
 mkdir -p mnt
 export TZ=UTC LC_ALL=C.UTF-8
@@ -15,7 +15,7 @@ make_tree()
     head -c "$n" /dev/urandom >"tree/size $n"
   done
   head -c 5000001 /dev/urandom >tree/large
-  truncate -s 40M tree/holes
+  truncate -s 12M tree/holes
   echo end >>tree/holes
   echo 1 >tree/folder/UPPER.TXT
   echo 2 >tree/folder/lower.txt
@@ -130,7 +130,7 @@ fi
 umount mnt
 
 # block devices
-dd if=/dev/urandom of=/dev/vda bs=1M count=64 status=none
+dd if=/dev/urandom of=/dev/vda bs=1M count=16 status=none
 status "a block device without --force" 6 msd-mkimage -t fat32 /dev/vda
 like "a block device: the hint" "$err" 'hint: --force'
 ok "a block device with --force" msd-mkimage -t fat32 -d tree --force /dev/vda
