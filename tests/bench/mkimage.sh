@@ -1,0 +1,127 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-3.0-or-later
+# msd-mkimage beside mtools, dosfstools, exfatprogs, genimage, tar and cp: on tmpfs, and as root on a fresh
+# ext4 in a loop file; without a sync at the end, and with it. bench_small=1 makes all of it smaller.
+. "${0%/*}/lib.sh"
+export MTOOLS_SKIP_CHECK=1 LC_ALL=C.UTF-8 PATH=$PATH:/usr/sbin:/sbin
+scale=${bench_small:+10}
+scale=${scale:-1}
+
+# random content, sizes from $3 to $4, $2 files in folder $1, $5 in each folder of its tree
+files()
+{
+  python3 - "$@" <<'END'
+import os, random, sys
+root, n, low, high, each = sys.argv[1], *map(int, sys.argv[2:6])
+random.seed(1)
+data = os.urandom(1 << 20)
+for i in range(n):
+    k = i // each
+    folder = os.path.join(root, *("level%d" % (k // 7**d % 7) for d in range(3, -1, -1)), "folder%d" % k)
+    if i % each == 0:
+        os.makedirs(folder, exist_ok=True)
+    size, at = random.randint(low, high), random.randint(0, 1 << 19)
+    with open("%s/file number %05d.dat" % (folder, i), "wb") as f:
+        f.write(data[at:at + size])
+END
+}
+
+like_names()
+{
+  mkdir -p "$1"
+  (cd "$1" && seq -f 'a long common beginning %05g.txt' "$2" | xargs -d '\n' touch)
+}
+
+genimage_config()
+{
+  echo "image all.img { vfat { } size = $2 }" >"$1"
+}
+
+# All races in folder $1; $2 is put behind every peer, $3 are options of ours.
+races()
+{
+  local after=$2 options=$3
+
+  cd "$1"
+  title "$4: empty"
+  race 20 "rm -f a.img b.img" "FAT32 512 MiB, sparse" "msd-mkimage --sparse $options -s 512M a.img" \
+    "truncate + mkfs.fat" "truncate -s 512M b.img && mkfs.fat -F 32 b.img >/dev/null $after"
+  race 20 "rm -f a.img b.img" "FAT32 512 MiB, preallocated" "msd-mkimage $options -s 512M a.img" \
+    "fallocate + sfdisk + mkfs.fat --offset" \
+    "fallocate -l 512M b.img && echo 2048,,c | sfdisk -q --no-tell-kernel b.img && mkfs.fat -F 32 --offset 2048 b.img >/dev/null $after"
+  race 20 "rm -f a.img b.img" "FAT32 64 GiB, sparse" "msd-mkimage --sparse $options -s 64G a.img" \
+    "truncate + mkfs.fat" "truncate -s 64G b.img && mkfs.fat -F 32 b.img >/dev/null $after"
+  race 20 "rm -f a.img b.img" "exFAT 64 GiB, sparse" "msd-mkimage --sparse $options -t exfat -s 64G a.img" \
+    "truncate + mkfs.exfat" "truncate -s 64G b.img && mkfs.exfat b.img >/dev/null $after"
+  rm -f a.img b.img
+
+  title "$4: files of 0 to 16 KiB"
+  files small $((10000 / scale)) 0 16384 50
+  genimage_config small.cfg 200M
+  race 5 "rm -rf a.img b.img tmp out" "msd-mkimage" "msd-mkimage $options -t fat32 -d small a.img" \
+    "tar cf" "tar cf b.img small $after" \
+    "mkfs.fat + mcopy" "truncate -s 200M b.img && mkfs.fat -F 32 b.img >/dev/null && mcopy -s -Q -i b.img small/* :: $after" \
+    "genimage" "genimage --loglevel 0 --config small.cfg --rootpath small --tmppath tmp --outputpath out $after"
+  rm -rf small a.img b.img tmp out
+
+  title "$4: 3 large files"
+  mkdir -p large
+  for i in 1 2 3; do
+    head -c $((700 / scale))M /dev/urandom >large/$i
+  done
+  race 3 "rm -rf a.img b.img copy" "msd-mkimage" "msd-mkimage $options -t fat32 -d large a.img" \
+    "cp -r" "cp -r large copy ${after/b.img/copy\/*}" "tar cf" "tar cf b.img large $after"
+  rm -rf large a.img b.img copy
+
+  title "$4: files of 1 to 4 KiB in a deep tree"
+  files deep $((60000 / scale)) 1024 4096 30
+  race 3 "rm -f a.img b.img" "msd-mkimage" "msd-mkimage $options -t fat32 -d deep a.img" \
+    "tar cf" "tar cf b.img deep $after"
+  rm -rf deep a.img b.img
+  title "$4: like names in one folder"
+  for n in 1000 10000; do
+    like_names "like$n" $n
+    race 3 "rm -f a.img b.img" "msd-mkimage, $n" "msd-mkimage $options -t fat32 -d like$n a.img" \
+      "tar cf, $n" "tar cf b.img like$n $after"
+  done
+  like_names like300 300
+  race 1 "rm -f b.img" "msd-mkimage, 300" "msd-mkimage $options -t fat32 -d like300 a.img" \
+    "mkfs.fat + mcopy, 300" "truncate -s 40M b.img && mkfs.fat -F 32 b.img >/dev/null && mcopy -s -Q -i b.img like300 :: $after"
+  rm -rf like* a.img b.img
+  cd - >/dev/null
+}
+
+# A fresh file system of type $1 and size $2 in a loop file, mounted on $1; fails where that cannot be.
+fresh()
+{
+  mkdir "$1"
+  truncate -s "$2" "$1.fs"
+  "mkfs.$1" -q "$1.fs" 2>/dev/null && mount -o loop "$1.fs" "$1" 2>/dev/null
+}
+
+mkdir tmpfs
+races "$PWD/tmpfs" '' --no-sync 'tmpfs, no sync'
+if [ "$(id -u)" = 0 ] && fresh ext4 12G; then
+  trap 'umount ext4 2>/dev/null' EXIT
+  races "$PWD/ext4" '' --no-sync 'ext4 in a loop file, no sync'
+  races "$PWD/ext4" '&& sync b.img' '' 'ext4 in a loop file, with sync'
+  umount ext4
+else
+  echo "no fresh ext4: not root, or no loop device"
+fi
+if [ "$(id -u)" = 0 ] && fresh xfs 6G; then
+  trap 'umount xfs 2>/dev/null' EXIT
+  cd xfs
+  mkdir large
+  for i in 1 2 3; do
+    head -c $((700 / scale))M /dev/urandom >large/$i
+  done
+  sync -f .
+  title "xfs in a loop file, no sync: 3 large files, blocks shared"
+  race 3 "rm -rf a.img copy" "msd-mkimage, sparse" "msd-mkimage --sparse --no-sync -t fat32 -d large a.img" \
+    "cp -r --reflink=never" "cp -r --reflink=never large copy"
+  cd ..
+  umount xfs
+else
+  echo "no xfs: not root, no loop device or no mkfs.xfs"
+fi
