@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Shows and changes drives: image, CD or flash, rw, eject, wait. */
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -186,28 +185,22 @@ static void parse(struct tool *tool, struct command *command)
 }
 
 /* The lines of kvmd-otgmsd, which scripts read. */
-static int show(struct msd_drive *drive, struct msd_error *err)
+static void show(const struct msd_lun_state *state)
 {
-	struct msd_lun_state state;
-	int rc = msd_drive_read(drive, &state, err);
-
-	if (rc < 0)
-		return rc;
-	printf("Image file:  %s%s\n", state.file[0] ? state.file : "<none>",
-	       state.deleted ? " (deleted)" : "");
-	printf("CD/DVD flag: %s\n", state.cdrom ? "yes" : "no");
-	printf("RW flag:     %s\n", state.ro ? "no" : "yes");
-	return 0;
+	printf("Image file:  %s%s\n", state->file[0] ? state->file : "<none>",
+	       state->deleted ? " (deleted)" : "");
+	printf("CD/DVD flag: %s\n", state->cdrom ? "yes" : "no");
+	printf("RW flag:     %s\n", state->ro ? "no" : "yes");
 }
 
-static int list_drive(struct out *out, const struct msd_drive_id *id, int dirfd,
+static int list_drive(struct out *out, const char *dir, const struct msd_drive_id *id,
 		      struct msd_error *err)
 {
 	_cleanup_(msd_lun_closep) struct msd_lun *lun = NULL;
 	struct msd_lun_options opts;
 	struct msd_lun_state state;
 	struct stat st;
-	int rc = msd_lun_open(dirfd, id->function, id->lun, &lun, err);
+	int rc = msd_lun_open_drive(dir, id, &lun, err);
 
 	if (rc == 0)
 		rc = msd_lun_read_state(lun, &state, err);
@@ -242,14 +235,8 @@ static int list(struct tool *tool, const struct command *command, struct msd_err
 	size_t n;
 	int rc = msd_find_all(command->where.dir, command->where.gadget, &ids, &n, err);
 
-	for (size_t i = 0; rc == 0 && i < n; i++) {
-		_cleanup_close_ int dirfd = -1;
-		char path[PATH_MAX];
-
-		snprintf(path, sizeof(path), "%s/%s", command->where.dir, ids[i].gadget);
-		dirfd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		rc = list_drive(out, &ids[i], dirfd, err);
-	}
+	for (size_t i = 0; rc == 0 && i < n; i++)
+		rc = list_drive(out, command->where.dir, &ids[i], err);
 	if (rc == 0)
 		out_print(out);
 	return rc;
@@ -281,6 +268,7 @@ static int run(struct tool *tool, struct command *command, struct msd_error *err
 {
 	_cleanup_(msd_config_freep) struct msd_config *config = NULL;
 	_cleanup_(msd_drive_closep) struct msd_drive *drive = NULL;
+	struct msd_lun_state state;
 	int rc = msd_config_read(tool->config, &config, err);
 
 	if (rc < 0)
@@ -291,23 +279,29 @@ static int run(struct tool *tool, struct command *command, struct msd_error *err
 	command->change.storage_path = config->storage_path;
 	rc = msd_drive_open(&command->where, &tool->log, &drive, err);
 	if (rc == 0 && command->changes)
-		rc = msd_drive_change(drive, &command->change, err);
+		rc = msd_drive_change(drive, &command->change, &state, err);
 	if (rc == 0 && command->replug)
 		rc = replug(tool, command, msd_drive_get_id(drive)->gadget, err);
 	if (rc == 0 && command->has_wait)
 		rc = msd_drive_wait(drive, command->wait, command->timeout_ms,
 				    config->storage_path, err);
+	if (rc == 0 && (!command->changes || command->replug || command->has_wait))
+		rc = msd_drive_read(drive, &state, err);
 	if (rc == 0 && !command->change.dry_run)
-		rc = show(drive, err);
+		show(&state);
 	return rc;
 }
 
 int main(int argc, char **argv)
 {
+	static char out_buf[4096];
 	struct command command;
 	struct msd_error err;
 	struct tool tool;
 	int rc, status = TOOL_OK;
+
+	/* without a buffer of its own, stdio asks what kind of file it writes to */
+	setvbuf(stdout, out_buf, _IOFBF, sizeof(out_buf));
 
 	tool_init_plain(&tool, "otgmsd", argc, argv, options, "[OPTION…]");
 	parse(&tool, &command);

@@ -39,34 +39,46 @@ static int compare_names(const void *a, const void *b)
 	return strverscmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* The entries of a directory that begin with prefix, sorted with numbers as numbers. */
-static int list_names(int dirfd, const char *path, const char *prefix, struct names *ret)
+static int add_name(struct names *names, const char *name)
 {
-	_cleanup_closedir_ DIR *dir = NULL;
-	int fd = openat(dirfd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	struct dirent *entry;
+	char **v = realloc(names->v, (names->n + 1) * sizeof(*v));
+
+	if (!v)
+		return -ENOMEM;
+	names->v = v;
+	v[names->n] = strdup(name);
+	if (!v[names->n])
+		return -ENOMEM;
+	names->n++;
+	return 0;
+}
+
+/*
+ * The entries of a directory that begin with prefix, sorted with numbers as numbers. By
+ * getdents64, since opendir costs three system calls more.
+ */
+static int list_names(const char *path, const char *prefix, struct names *ret)
+{
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_Alignas(struct dirent64) char buf[4096];
+	ssize_t n;
+	int rc = 0;
 
 	if (fd < 0)
 		return -errno;
-	dir = fdopendir(fd);
-	if (!dir) {
-		close(fd);
-		return -ENOMEM;
-	}
-	while ((entry = readdir(dir))) {
-		char **v;
+	while ((n = getdents64(fd, buf, sizeof(buf))) > 0) {
+		const struct dirent64 *entry;
 
-		if (entry->d_name[0] == '.' || strncmp(entry->d_name, prefix, strlen(prefix)))
-			continue;
-		v = realloc(ret->v, (ret->n + 1) * sizeof(*v));
-		if (!v)
-			return -ENOMEM;
-		ret->v = v;
-		v[ret->n] = strdup(entry->d_name);
-		if (!v[ret->n])
-			return -ENOMEM;
-		ret->n++;
+		for (ssize_t at = 0; rc == 0 && at < n; at += entry->d_reclen) {
+			entry = (const void *)(buf + at);
+			if (entry->d_name[0] != '.' && !strncmp(entry->d_name, prefix, strlen(prefix)))
+				rc = add_name(ret, entry->d_name);
+		}
+		if (rc < 0)
+			return rc;
 	}
+	if (n < 0)
+		return -errno;
 	if (ret->n)
 		qsort(ret->v, ret->n, sizeof(*ret->v), compare_names);
 	return 0;
@@ -79,7 +91,7 @@ static int list_functions(const char *dir, const char *gadget, struct names *ret
 
 	if (snprintf(path, sizeof(path), "%s/%s/functions", dir, gadget) >= (int)sizeof(path))
 		return -ENAMETOOLONG;
-	return list_names(AT_FDCWD, path, FUNCTION_PREFIX, ret);
+	return list_names(path, FUNCTION_PREFIX, ret);
 }
 
 /* The number at the end of a name, -1 for none. */
@@ -158,7 +170,7 @@ static int add_luns(const char *dir, const char *gadget, const struct names *fun
 	if (snprintf(path, sizeof(path), "%s/%s/functions/%s", dir, gadget, functions->v[i]) >=
 	    (int)sizeof(path))
 		return -ENAMETOOLONG;
-	rc = list_names(AT_FDCWD, path, LUN_PREFIX, &luns);
+	rc = list_names(path, LUN_PREFIX, &luns);
 	if (rc < 0)
 		return rc;
 	for (size_t j = 0; j < luns.n; j++) {
@@ -222,7 +234,7 @@ int msd_find_all(const char *dir, const char *gadget, struct msd_drive_id **ret,
 		if (rc == -ENOENT || (rc == 0 && drives.n == 0))
 			rc = no_such_gadget(gadget, reterr);
 	} else {
-		rc = list_names(AT_FDCWD, dir, "", &gadgets);
+		rc = list_names(dir, "", &gadgets);
 		/* no configfs, no drives */
 		if (rc == -ENOENT)
 			rc = 0;
@@ -290,7 +302,7 @@ static int find_default(const char *dir, const char *preferred, char gadget[NAME
 			return 0;
 		}
 	}
-	rc = list_names(AT_FDCWD, dir, "", &all);
+	rc = list_names(dir, "", &all);
 	if (rc < 0 && rc != -ENOENT)
 		return msd_fail_errno(err, -rc, "%s", dir);
 	for (size_t i = 0; i < all.n; i++) {
@@ -364,8 +376,9 @@ static size_t choose_function(const struct names *functions, const char *functio
 }
 
 int msd_find_drive(const char *dir, const char *gadget, const char *preferred, unsigned number,
-		   unsigned lun, struct msd_drive_id *ret, struct msd_error *reterr)
+		   unsigned lun, struct msd_drive_id *ret, int *ret_fd, struct msd_error *reterr)
 {
+	_cleanup_close_ int fd = -1;
 	_cleanup_names_ struct names functions = { 0 };
 	char name[NAME_MAX + 1], function[NAME_MAX + 1] = "", path[PATH_MAX];
 	bool one;
@@ -397,8 +410,12 @@ int msd_find_drive(const char *dir, const char *gadget, const char *preferred, u
 	if (snprintf(path, sizeof(path), "%s/%s/functions/%s/" LUN_PREFIX "%u", dir, name,
 		     ret->function, ret->lun) >= (int)sizeof(path))
 		return msd_fail_errno(reterr, ENAMETOOLONG, "%s", dir);
-	if (access(path, F_OK) < 0)
-		return no_such_drive(dir, name, number, lun, reterr);
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return errno == ENOENT ? no_such_drive(dir, name, number, lun, reterr) :
+					 msd_fail_errno(reterr, errno, "%s", path);
+	if (ret_fd)
+		*ret_fd = msd_steal_fd(&fd);
 	return 0;
 }
 

@@ -52,10 +52,11 @@ int msd_find_gadget(const char *dir, const char *preferred, char ret[NAME_MAX + 
  * Drive number of the gadget (as in msd_find_all; NULL: the one that msd_find_gadget gives
  * for preferred). A lun other than MSD_FIND_ANY is that LUN of the drive's function. Where
  * there is one function, or gadget names one, drive 0 stands for it then, and without a lun
- * number is the LUN. Returns 0; -MSD_E_NOTFOUND with the drives that there are; -errno.
+ * number is the LUN. ret_fd, unless NULL, gets its configfs directory, for msd_lun_new. Returns
+ * 0; -MSD_E_NOTFOUND with the drives that there are; -errno.
  */
 int msd_find_drive(const char *dir, const char *gadget, const char *preferred, unsigned number,
-		   unsigned lun, struct msd_drive_id *ret, struct msd_error *reterr);
+		   unsigned lun, struct msd_drive_id *ret, int *ret_fd, struct msd_error *reterr);
 
 /* "drive 1 of gadget kvmd", or with the LUN when the number alone does not name it. Returns buf. */
 char *msd_drive_id_format(const struct msd_drive_id *id, char *buf, size_t len);

@@ -24,22 +24,50 @@ struct msd_lun {
 	char name[NAME_MAX + 24];
 };
 
+static int open_lun(int dirfd, const char *prefix, const char *function, unsigned lun,
+		    struct msd_lun **ret, struct msd_error *err)
+{
+	_cleanup_free_ struct msd_lun *new = malloc(sizeof(*new));
+	char path[PATH_MAX];
+
+	if (!new)
+		return msd_fail_errno(err, ENOMEM, "%s", function);
+	snprintf(new->name, sizeof(new->name), "%s/lun.%u", function, lun);
+	snprintf(path, sizeof(path), "%sfunctions/%s", prefix, new->name);
+	new->dirfd = openat(dirfd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (new->dirfd < 0 && errno == ENOENT)
+		return msd_fail(err, MSD_E_NOTFOUND, "%s: there is no such drive", new->name);
+	if (new->dirfd < 0)
+		return msd_fail_errno(err, errno, "%s", new->name);
+	*ret = msd_steal(new);
+	return 0;
+}
+
 int msd_lun_open(int gadget_dirfd, const char *function, unsigned lun, struct msd_lun **ret,
 		 struct msd_error *reterr)
 {
-	_cleanup_free_ struct msd_lun *new = malloc(sizeof(*new));
-	char path[NAME_MAX + 48];
+	return open_lun(gadget_dirfd, "", function, lun, ret, reterr);
+}
+
+int msd_lun_open_drive(const char *dir, const struct msd_drive_id *id, struct msd_lun **ret,
+		       struct msd_error *reterr)
+{
+	char prefix[PATH_MAX];
+
+	snprintf(prefix, sizeof(prefix), "%s/%s/", dir, id->gadget);
+	return open_lun(AT_FDCWD, prefix, id->function, id->lun, ret, reterr);
+}
+
+int msd_lun_new(int dirfd, const struct msd_drive_id *id, struct msd_lun **ret,
+		struct msd_error *reterr)
+{
+	struct msd_lun *new = malloc(sizeof(*new));
 
 	if (!new)
-		return msd_fail_errno(reterr, ENOMEM, "%s", function);
-	snprintf(new->name, sizeof(new->name), "%s/lun.%u", function, lun);
-	snprintf(path, sizeof(path), "functions/%s", new->name);
-	new->dirfd = openat(gadget_dirfd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (new->dirfd < 0 && errno == ENOENT)
-		return msd_fail(reterr, MSD_E_NOTFOUND, "%s: there is no such drive", new->name);
-	if (new->dirfd < 0)
-		return msd_fail_errno(reterr, errno, "%s", new->name);
-	*ret = msd_steal(new);
+		return msd_fail_errno(reterr, ENOMEM, "%s", id->function);
+	snprintf(new->name, sizeof(new->name), "%s/lun.%u", id->function, id->lun);
+	new->dirfd = dirfd;
+	*ret = new;
 	return 0;
 }
 

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "gadget/attr.h"
+#include "gadget/find.h"
 
 struct msd_lun;
 
@@ -46,6 +47,14 @@ enum msd_eject {
  */
 int msd_lun_open(int gadget_dirfd, const char *function, unsigned lun, struct msd_lun **ret,
 		 struct msd_error *reterr);
+
+/* The same for a drive that msd_find_drive or msd_find_all has found in dir. */
+int msd_lun_open_drive(const char *dir, const struct msd_drive_id *id, struct msd_lun **ret,
+		       struct msd_error *reterr);
+
+/* The same on its configfs directory, which becomes the lun's. Returns 0 or -ENOMEM. */
+int msd_lun_new(int dirfd, const struct msd_drive_id *id, struct msd_lun **ret,
+		struct msd_error *reterr);
 
 /* NULL is fine. Returns NULL. */
 struct msd_lun *msd_lun_close(struct msd_lun *lun);

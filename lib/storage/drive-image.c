@@ -21,21 +21,47 @@
 #define CD_MIN_BLOCKS 300	/* storage_common.c: the smallest disc that a host takes */
 #define BOOT_SIGNATURE_OFFSET 510
 
-/* Where in the storage a bare name is, when there is no such file here. Returns an fd or < 0. */
-static int open_in_storage(const char *name, const char *storage_path, struct msd_error *err)
+/*
+ * Opens what name means here, or in the storage when it is bare and not here; only a file or a
+ * block device, since to open others may do things. Returns the descriptor or what
+ * msd_image_read returns.
+ */
+static int open_image(const char *name, struct msd_image *image, struct msd_error *err)
+{
+	int fd, rc;
+
+	if (stat(name, &image->st) < 0)
+		return errno == ENOENT ?
+			       msd_fail(err, MSD_E_NOTFOUND, "%s: there is no such file", name) :
+			       msd_fail_errno(err, errno, "%s", name);
+	if (S_ISDIR(image->st.st_mode)) {
+		rc = msd_fail(err, MSD_E_REFUSED, "%s: is a directory, no image", name);
+		msd_hint(err, "msd-normalfiles pack makes an image of its files");
+		return rc;
+	}
+	if (!S_ISREG(image->st.st_mode) && !S_ISBLK(image->st.st_mode))
+		return msd_fail(err, MSD_E_REFUSED, "%s: neither a regular file nor a block device",
+				name);
+	fd = open(name, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	return fd < 0 ? msd_fail_errno(err, errno, "%s", name) : fd;
+}
+
+static int open_in_storage(const char *name, const char *storage_path, struct msd_image *image,
+			   struct msd_error *err)
 {
 	struct msd_root root = { 0 };
 	char path[PATH_MAX];
-	int fd, rc;
+	int rc;
 
 	if (strchr(name, '/') || msd_root_read(MSD_FSTAB, storage_path, &root, NULL) < 0)
-		return msd_fail(err, MSD_E_NOTFOUND, "%s: there is no such file", name);
-	fd = snprintf(path, sizeof(path), "%s/%s", root.path, name) < (int)sizeof(path) ?
-		     open(path, O_PATH | O_CLOEXEC) : -1;
-	rc = fd;
-	if (fd < 0) {
-		rc = msd_fail(err, MSD_E_NOTFOUND, "%s: there is no such file, neither here nor in %s",
-			      name, root.path);
+		return -MSD_E_NOTFOUND;
+	if (snprintf(path, sizeof(path), "%s/%s", root.path, name) >= (int)sizeof(path))
+		rc = msd_fail_errno(err, ENAMETOOLONG, "%s/%s", root.path, name);
+	else
+		rc = open_image(path, image, err);
+	if (rc == -MSD_E_NOTFOUND) {
+		msd_fail(err, MSD_E_NOTFOUND, "%s: there is no such file, neither here nor in %s",
+			 name, root.path);
 		msd_hint(err, "msd-store list shows the images of the storage");
 	}
 	msd_root_done(&root);
@@ -66,28 +92,21 @@ static int read_path(int fd, const char *name, struct msd_image *image, struct m
 /* Size, boot signature and whether it can be written at all. */
 static int read_content(int fd, struct msd_image *image, struct msd_error *err)
 {
-	_cleanup_close_ int data = -1;
 	unsigned char signature[2];
 	struct statvfs fs;
-	char link[40];
 	int ro = 0;
 
-	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-	data = open(link, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-	if (data < 0)
-		return msd_fail_errno(err, errno, "%s", image->path);
 	image->size_bytes = (uint64_t)image->st.st_size;
 	if (S_ISBLK(image->st.st_mode)) {
-		if (ioctl(data, BLKGETSIZE64, &image->size_bytes) < 0 ||
-		    ioctl(data, BLKROGET, &ro) < 0)
+		if (ioctl(fd, BLKGETSIZE64, &image->size_bytes) < 0 || ioctl(fd, BLKROGET, &ro) < 0)
 			return msd_fail_errno(err, errno, "%s", image->path);
 		image->fs_readonly = ro;
 	} else {
-		if (fstatvfs(data, &fs) < 0)
+		if (fstatvfs(fd, &fs) < 0)
 			return msd_fail_errno(err, errno, "%s", image->path);
 		image->fs_readonly = fs.f_flag & ST_RDONLY;
 	}
-	image->boots = pread(data, signature, 2, BOOT_SIGNATURE_OFFSET) == 2 &&
+	image->boots = pread(fd, signature, 2, BOOT_SIGNATURE_OFFSET) == 2 &&
 		       signature[0] == 0x55 && signature[1] == 0xaa;
 	return 0;
 }
@@ -95,30 +114,15 @@ static int read_content(int fd, struct msd_image *image, struct msd_error *err)
 int msd_image_read(const char *name, const char *storage_path, struct msd_image *ret,
 		   struct msd_error *reterr)
 {
-	/* O_PATH: opening a FIFO or a device may do things */
-	_cleanup_close_ int fd = open(name, O_PATH | O_CLOEXEC);
+	_cleanup_close_ int fd = open_image(name, ret, reterr);
 	int rc;
 
-	if (fd < 0 && errno == ENOENT)
-		fd = open_in_storage(name, storage_path, reterr);
-	else if (fd < 0)
-		return msd_fail_errno(reterr, errno, "%s", name);
+	if (fd == -MSD_E_NOTFOUND)
+		fd = open_in_storage(name, storage_path, ret, reterr);
 	if (fd < 0)
 		return fd;
 	rc = read_path(fd, name, ret, reterr);
-	if (rc < 0)
-		return rc;
-	if (fstat(fd, &ret->st) < 0)
-		return msd_fail_errno(reterr, errno, "%s", ret->path);
-	if (S_ISDIR(ret->st.st_mode)) {
-		rc = msd_fail(reterr, MSD_E_REFUSED, "%s: is a directory, no image", ret->path);
-		msd_hint(reterr, "msd-normalfiles pack makes an image of its files");
-		return rc;
-	}
-	if (!S_ISREG(ret->st.st_mode) && !S_ISBLK(ret->st.st_mode))
-		return msd_fail(reterr, MSD_E_REFUSED,
-				"%s: neither a regular file nor a block device", ret->path);
-	return read_content(fd, ret, reterr);
+	return rc < 0 ? rc : read_content(fd, ret, reterr);
 }
 
 /* Refuses what --force overrides, unless it was given. */
@@ -179,12 +183,6 @@ static int check_complete(const struct msd_drive *drive, const struct msd_image 
 		      image->path, strrchr(mark, '/') + 1);
 }
 
-static bool is_same_drive(const struct msd_drive_id *a, const struct msd_drive_id *b)
-{
-	return !strcmp(a->gadget, b->gadget) && !strcmp(a->function, b->function) &&
-	       a->lun == b->lun;
-}
-
 /* Two hosts, or one host twice, on one image that any of them writes. */
 static int check_other_drives(const struct msd_drive *drive, const struct msd_image *image, bool rw,
 			      struct msd_error *err)
@@ -192,11 +190,10 @@ static int check_other_drives(const struct msd_drive *drive, const struct msd_im
 	struct msd_medium *media;
 	char name[2 * NAME_MAX], options[2 * NAME_MAX];
 	size_t n;
-	int rc = msd_media_read(&media, &n, err);
+	int rc = msd_media_read(&drive->id, &media, &n, err);
 
 	for (size_t i = 0; rc == 0 && i < n; i++) {
-		if (is_same_drive(&media[i].drive, &drive->id) ||
-		    !msd_medium_is(&media[i], &image->st) || (!rw && !media[i].writable))
+		if (!msd_medium_is(&media[i], &image->st) || (!rw && !media[i].writable))
 			continue;
 		rc = msd_fail(err, MSD_E_REFUSED, "%s: is in %s already%s", image->path,
 			      msd_drive_id_format(&media[i].drive, name, sizeof(name)),

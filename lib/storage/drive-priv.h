@@ -9,13 +9,16 @@
 
 struct msd_drive {
 	struct msd_drive_id id;
-	int gadget_fd;			/* configfs directory of the gadget */
 	struct msd_lun *lun;
 	const struct msd_log *log;
 	char dir[PATH_MAX];		/* of the gadgets */
 	char name[2 * NAME_MAX];	/* "drive 1 of gadget kvmd" */
 	char options[2 * NAME_MAX];	/* "-i 1" */
 };
+
+/* The controller that the gadget is bound to, "" for none. Returns 0 or -errno. */
+int msd_drive_read_udc(const struct msd_drive *drive, char *buf, size_t len,
+		       struct msd_error *reterr);
 
 /* An image that shall become a medium. */
 struct msd_image {

@@ -23,7 +23,7 @@ static uint64_t now_ms(void)
 static int is_configured(const struct msd_drive *drive, struct msd_error *err)
 {
 	char udc[NAME_MAX + 1], path[2 * NAME_MAX], state[32];
-	int rc = msd_attr_read(drive->gadget_fd, "UDC", udc, sizeof(udc), err);
+	int rc = msd_drive_read_udc(drive, udc, sizeof(udc), err);
 
 	/* a controller may go on saying "configured" after it has been unbound */
 	if (rc < 0 || !udc[0])

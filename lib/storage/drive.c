@@ -29,29 +29,22 @@ int msd_drive_open(const struct msd_drive_where *where, const struct msd_log *lo
 		   struct msd_drive **ret, struct msd_error *reterr)
 {
 	_cleanup_(msd_drive_closep) struct msd_drive *drive = calloc(1, sizeof(*drive));
-	char path[PATH_MAX];
+	_cleanup_close_ int fd = -1;
 	int rc;
 
 	if (!drive)
 		return msd_fail_errno(reterr, ENOMEM, "drive");
-	drive->gadget_fd = -1;
 	drive->log = log;
 	rc = msd_find_drive(where->dir, where->gadget, where->preferred, where->number, where->lun,
-			    &drive->id, reterr);
+			    &drive->id, &fd, reterr);
+	if (rc == 0)
+		rc = msd_lun_new(fd, &drive->id, &drive->lun, reterr);
 	if (rc < 0)
 		return rc;
+	msd_steal_fd(&fd);
 	msd_drive_id_format(&drive->id, drive->name, sizeof(drive->name));
 	msd_drive_id_options(&drive->id, drive->options, sizeof(drive->options));
-	if (snprintf(path, sizeof(path), "%s/%s", where->dir, drive->id.gadget) >=
-	    (int)sizeof(path))
-		return msd_fail_errno(reterr, ENAMETOOLONG, "%s", where->dir);
-	strcpy(drive->dir, where->dir);
-	drive->gadget_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (drive->gadget_fd < 0)
-		return msd_fail_errno(reterr, errno, "%s", path);
-	rc = msd_lun_open(drive->gadget_fd, drive->id.function, drive->id.lun, &drive->lun, reterr);
-	if (rc < 0)
-		return rc;
+	snprintf(drive->dir, sizeof(drive->dir), "%s", where->dir);
 	*ret = msd_steal(drive);
 	return 0;
 }
@@ -61,8 +54,6 @@ struct msd_drive *msd_drive_close(struct msd_drive *drive)
 	if (!drive)
 		return NULL;
 	msd_lun_close(drive->lun);
-	if (drive->gadget_fd >= 0)
-		close(drive->gadget_fd);
 	free(drive);
 	return NULL;
 }
@@ -75,6 +66,15 @@ void msd_drive_closep(struct msd_drive **drive)
 const struct msd_drive_id *msd_drive_get_id(const struct msd_drive *drive)
 {
 	return &drive->id;
+}
+
+int msd_drive_read_udc(const struct msd_drive *drive, char *buf, size_t len,
+		       struct msd_error *reterr)
+{
+	char path[PATH_MAX + NAME_MAX];
+
+	snprintf(path, sizeof(path), "%s/%s/UDC", drive->dir, drive->id.gadget);
+	return msd_attr_read(AT_FDCWD, path, buf, len, reterr);
 }
 
 int msd_drive_read(struct msd_drive *drive, struct msd_lun_state *ret, struct msd_error *reterr)
@@ -291,7 +291,7 @@ static void warn_of_result(const struct msd_drive *drive, const struct msd_lun_s
 			"%s: has no boot sector, and some BIOSes hang at such a flash drive", to->file);
 	}
 	if (from->cdrom == to->cdrom || change->quiet_type ||
-	    msd_attr_read(drive->gadget_fd, "UDC", udc, sizeof(udc), NULL) < 0 || !udc[0])
+	    msd_drive_read_udc(drive, udc, sizeof(udc), NULL) < 0 || !udc[0])
 		return;
 	msd_log(drive->log, MSD_LOG_WARNING,
 		"%s: the host takes it for a %s until it is plugged in anew", drive->name,
@@ -319,9 +319,8 @@ static void tell_dry_run(const struct msd_drive *drive, const struct msd_lun_sta
 
 /* An eject alone is one write, and what is configured stays. */
 static int eject_only(struct msd_drive *drive, const struct msd_lun_state *from,
-		      struct msd_error *err)
+		      struct msd_lun_state *now, struct msd_error *err)
 {
-	struct msd_lun_state now;
 	int rc;
 
 	if (!from->ro && host_is_writing(from->file))
@@ -330,59 +329,81 @@ static int eject_only(struct msd_drive *drive, const struct msd_lun_state *from,
 			drive->name, from->file);
 	rc = msd_lun_eject(drive->lun, MSD_EJECT_FORCE, drive->log, err);
 	if (rc == 0)
-		rc = msd_lun_read_state(drive->lun, &now, err);
-	if (rc == 0 && now.file[0])
+		rc = msd_lun_read_state(drive->lun, now, err);
+	if (rc == 0 && now->file[0])
 		rc = msd_fail(err, EBUSY, "%s: another program has put %s in meanwhile",
-			      drive->name, now.file);
+			      drive->name, now->file);
 	hint_root(rc, err);
 	return rc;
 }
 
-/* All that is done under the lock. old is what was in, its file "" if it is not out now. */
+static bool changes(const struct msd_lun_state *from, const struct msd_lun_state *to,
+		    const struct msd_drive_change *change)
+{
+	return from->deleted || strcmp(from->file, to->file) || from->cdrom != to->cdrom ||
+	       from->ro != to->ro || (change->eject && from->file[0]);
+}
+
+/* --unlock of a drive that is to stay as it is: kernels with forced_eject need none. */
+static int unlock_only(const struct msd_drive *drive, const struct msd_drive_change *change,
+		       struct msd_error *err)
+{
+	if (change->dry_run || msd_lun_has_forced_eject(drive->lun))
+		return 0;
+	return msd_threads_unlock(err);
+}
+
+/* Everything about the medium that shall be in, and a storage that it can be written on. */
+static int check_medium(const struct msd_drive *drive, const struct msd_lun_state *to,
+			const struct msd_drive_change *change, struct msd_image *image,
+			struct msd_hold **hold, struct msd_error *err)
+{
+	int rc = change->image ? 0 : msd_image_read(to->file, NULL, image, err);
+
+	if (rc == 0)
+		rc = msd_image_check(drive, image, to, change, err);
+	if (rc == 0 && !to->ro && image->fs_readonly)
+		rc = make_writable(drive, image, change, hold, err);
+	return rc;
+}
+
+/* All that is done under the lock: old is what was in and has come out, now what is in. */
 static int change_locked(struct msd_drive *drive, const struct msd_drive_change *change,
-			 struct msd_hold **hold, struct msd_lun_state *old, struct msd_error *err)
+			 struct msd_hold **hold, struct msd_lun_state *old,
+			 struct msd_lun_state *now, struct msd_error *err)
 {
 	enum msd_eject eject = change->eject || change->unlock ? MSD_EJECT_FORCE : MSD_EJECT_PLAIN;
 	struct msd_image image = { 0 };
 	struct msd_lun_state from, to;
-	bool changes;
 	int rc;
 
 	msd_undo_run(drive);
 	rc = msd_lun_read_state(drive->lun, &from, err);
+	*now = from;
 	if (rc == 0 && change->image)
 		rc = msd_image_read(change->image, change->storage_path, &image, err);
 	if (rc == 0)
 		rc = make_target(drive, &from, change, &image, &to, err);
 	if (rc < 0)
 		return rc;
-	changes = from.deleted || strcmp(from.file, to.file) || from.cdrom != to.cdrom ||
-		  from.ro != to.ro || (change->eject && from.file[0]);
-	if (!changes && change->unlock && !msd_lun_has_forced_eject(drive->lun) && !change->dry_run)
-		return msd_threads_unlock(err);
-	if (!changes)
-		return 0;
-	if (to.file[0]) {
-		if (!change->image)
-			rc = msd_image_read(to.file, NULL, &image, err);
-		if (rc == 0)
-			rc = msd_image_check(drive, &image, &to, change, err);
-		if (rc == 0 && !to.ro && image.fs_readonly)
-			rc = make_writable(drive, &image, change, hold, err);
-		if (rc < 0)
-			return rc;
-	}
+	if (!changes(&from, &to, change))
+		return change->unlock ? unlock_only(drive, change, err) : 0;
+	if (to.file[0])
+		rc = check_medium(drive, &to, change, &image, hold, err);
+	if (rc < 0)
+		return rc;
 	if (change->dry_run) {
 		tell_dry_run(drive, &from, &to, change, eject);
 		return 0;
 	}
 	if (!to.file[0] && from.cdrom == to.cdrom && change->rw == MSD_KEEP)
-		rc = eject_only(drive, &from, err);
+		rc = eject_only(drive, &from, &to, err);
 	else
 		rc = run_change(drive, &from, &to, &image, eject, err);
 	if (rc < 0)
 		return rc;
 	*old = from;
+	*now = to;
 	warn_of_result(drive, &from, &to, &image, change);
 	return 0;
 }
@@ -416,7 +437,7 @@ int msd_drive_settle(const struct msd_drive *drive, const struct msd_lun_state *
 }
 
 int msd_drive_change(struct msd_drive *drive, const struct msd_drive_change *change,
-		     struct msd_error *reterr)
+		     struct msd_lun_state *ret, struct msd_error *reterr)
 {
 	_cleanup_(msd_hold_releasep) struct msd_hold *hold = NULL;
 	struct msd_lun_state old = { 0 };
@@ -425,7 +446,7 @@ int msd_drive_change(struct msd_drive *drive, const struct msd_drive_change *cha
 	rc = msd_gadget_lock(MSD_GADGET_LOCK_MS, &lock, reterr);
 	if (rc < 0)
 		return rc;
-	rc = change_locked(drive, change, &hold, &old, reterr);
+	rc = change_locked(drive, change, &hold, &old, ret, reterr);
 	/* the sync may take long, and needs no lock */
 	close(lock);
 	if (rc < 0)

@@ -65,13 +65,13 @@ int msd_drive_read(struct msd_drive *drive, struct msd_lun_state *ret, struct ms
  * drive that is already as asked is left alone. Afterwards what the host wrote to the old
  * medium is synced, and the storage becomes ro if no drive needs it rw.
  *
- * Returns 0. Before anything is touched: -MSD_E_UNSAFE (force overrides) and -MSD_E_REFUSED for
+ * Returns 0 with what is in now, read back from the kernel. Before anything is touched: -MSD_E_UNSAFE (force overrides) and -MSD_E_REFUSED for
  * each check of the medium, -MSD_E_NOTFOUND for no such image, -EROFS when rw cannot be had,
  * -MSD_E_BUSY when another command is at it. -MSD_E_LOCKED when the host holds the old medium.
  * -MSD_E_REFUSED when the kernel cuts the CD off. Else what msd_lun_change, msd_hold_new return.
  */
 int msd_drive_change(struct msd_drive *drive, const struct msd_drive_change *change,
-		     struct msd_error *reterr);
+		     struct msd_lun_state *ret, struct msd_error *reterr);
 
 enum msd_wait {
 	MSD_WAIT_CONFIGURED,	/* a host has configured the gadget */

@@ -53,20 +53,19 @@ static void stat_backing(char *file, struct stat *ret)
 }
 
 /* The medium of one drive, if it has one. Returns 1, 0 for none, or -errno. */
-static int read_medium(int dirfd, const struct msd_drive_id *id, struct msd_medium *ret,
-		       struct msd_error *err)
+static int read_medium(const struct msd_drive_id *id, struct msd_medium *ret, struct msd_error *err)
 {
-	char path[2 * NAME_MAX + 64], file[MSD_ATTR_BUFSIZE];
+	char path[PATH_MAX], file[MSD_ATTR_BUFSIZE];
 	bool ro;
 	int len, rc;
 
-	len = snprintf(path, sizeof(path), "%s/functions/%s/lun.%u/file", id->gadget, id->function,
-		       id->lun);
-	rc = msd_attr_read(dirfd, path, file, sizeof(file), err);
+	len = snprintf(path, sizeof(path), MSD_GADGETS_DIR "/%s/functions/%s/lun.%u/file", id->gadget,
+		       id->function, id->lun);
+	rc = msd_attr_read(AT_FDCWD, path, file, sizeof(file), err);
 	if (rc < 0 || !file[0])
 		return rc == -ENOENT ? 0 : rc;
 	strcpy(path + len - strlen("file"), "ro");
-	rc = msd_attr_read_bool(dirfd, path, &ro, err);
+	rc = msd_attr_read_bool(AT_FDCWD, path, &ro, err);
 	if (rc < 0)
 		return rc == -ENOENT ? 0 : rc;
 	*ret = (struct msd_medium){ .drive = *id, .writable = !ro };
@@ -75,10 +74,15 @@ static int read_medium(int dirfd, const struct msd_drive_id *id, struct msd_medi
 	return ret->file ? 1 : msd_fail_errno(err, ENOMEM, "%s", file);
 }
 
-int msd_media_read(struct msd_medium **ret, size_t *ret_n, struct msd_error *reterr)
+static bool is_same_drive(const struct msd_drive_id *a, const struct msd_drive_id *b)
+{
+	return a->lun == b->lun && !strcmp(a->gadget, b->gadget) && !strcmp(a->function, b->function);
+}
+
+int msd_media_read(const struct msd_drive_id *except, struct msd_medium **ret, size_t *ret_n,
+		   struct msd_error *reterr)
 {
 	_cleanup_free_ struct msd_drive_id *drives = NULL;
-	_cleanup_close_ int dirfd = -1;
 	struct msd_medium *media;
 	size_t n_drives, n = 0;
 	int rc = msd_find_all(MSD_GADGETS_DIR, NULL, &drives, &n_drives, reterr);
@@ -87,14 +91,13 @@ int msd_media_read(struct msd_medium **ret, size_t *ret_n, struct msd_error *ret
 	*ret_n = 0;
 	if (rc < 0 || !n_drives)
 		return rc;
-	dirfd = open(MSD_GADGETS_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	media = calloc(n_drives, sizeof(*media));
-	if (dirfd < 0 || !media) {
-		free(media);
-		return msd_fail_errno(reterr, media ? errno : ENOMEM, MSD_GADGETS_DIR);
-	}
+	if (!media)
+		return msd_fail_errno(reterr, ENOMEM, MSD_GADGETS_DIR);
 	for (size_t i = 0; rc >= 0 && i < n_drives; i++) {
-		rc = read_medium(dirfd, &drives[i], &media[n], reterr);
+		if (except && is_same_drive(&drives[i], except))
+			continue;
+		rc = read_medium(&drives[i], &media[n], reterr);
 		n += rc > 0;
 	}
 	if (rc < 0 || !n) {
@@ -198,7 +201,7 @@ static int find_drives(struct search *search, struct msd_error *err)
 {
 	struct msd_medium *media;
 	size_t n;
-	int rc = msd_media_read(&media, &n, err);
+	int rc = msd_media_read(NULL, &media, &n, err);
 
 	for (size_t i = 0; rc == 0 && i < n; i++) {
 		char who[3 * NAME_MAX], options[3 * NAME_MAX];
@@ -215,39 +218,80 @@ static int find_drives(struct search *search, struct msd_error *err)
 	return rc;
 }
 
-/* Loop devices on the image; they and their partitions become devices to look for. */
-static int find_loops(struct search *search, struct msd_error *err)
+/*
+ * All of a file of /proc, which may be long and does not tell its size; without stdio, which
+ * costs two system calls more. A file that is not there is empty. Returns 0 or -errno.
+ */
+static int read_proc(const char *path, char **ret, struct msd_error *err)
 {
-	_cleanup_closedir_ DIR *dir = opendir("/sys/block");
-	struct dirent *entry;
-	int rc = 0;
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+	_cleanup_free_ char *text = NULL;
+	size_t len = 0, size = 0;
+	ssize_t n;
 
-	if (!dir)
-		return errno == ENOENT ? 0 : msd_fail_errno(err, errno, "/sys/block");
-	while (rc == 0 && (entry = readdir(dir))) {
-		char path[NAME_MAX + 32], file[MSD_ATTR_BUFSIZE];
-		struct stat st;
-		bool ro = false;
-		int fd;
+	if (fd < 0 && errno != ENOENT)
+		return msd_fail_errno(err, errno, "%s", path);
+	do {
+		if (size - len < 2) {
+			char *bigger = realloc(text, size = size ? 2 * size : 16384);
 
-		if (strncmp(entry->d_name, "loop", 4))
-			continue;
-		snprintf(path, sizeof(path), "%s/loop/backing_file", entry->d_name);
-		if (msd_attr_read(dirfd(dir), path, file, sizeof(file), NULL) < 0)
-			continue;
-		stat_backing(file, &st);
-		if (!same_file(&st, &search->st))
-			continue;
-		snprintf(path, sizeof(path), "%s/ro", entry->d_name);
-		msd_attr_read_bool(dirfd(dir), path, &ro, NULL);
-		fd = openat(dirfd(dir), entry->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		if (fd >= 0)
-			rc = add_disk(search, fd, err);
-		snprintf(path, sizeof(path), "/dev/%s", entry->d_name);
-		if (rc == 0)
-			rc = add_usage(search, MSD_USAGE_LOOP, !ro, path, "losetup -d", path, err);
-	}
+			if (!bigger)
+				return msd_fail_errno(err, ENOMEM, "%s", path);
+			text = bigger;
+		}
+		n = fd < 0 ? 0 : read(fd, text + len, size - len - 1);
+		if (n < 0)
+			return msd_fail_errno(err, errno, "%s", path);
+		len += (size_t)n;
+	} while (n > 0);
+	text[len] = '\0';
+	*ret = msd_steal(text);
+	return 0;
+}
+
+static int each_line(const char *path, struct search *search,
+		     int (*check)(struct search *, char *, struct msd_error *),
+		     struct msd_error *err)
+{
+	_cleanup_free_ char *text = NULL;
+	char *line, *save = NULL;
+	int rc = read_proc(path, &text, err);
+
+	if (rc < 0)
+		return rc;
+	for (line = strtok_r(text, "\n", &save); rc == 0 && line; line = strtok_r(NULL, "\n", &save))
+		rc = check(search, line, err);
 	return rc;
+}
+
+/*
+ * One line of /proc/partitions, which has only loop devices that are attached. One on the image
+ * and its partitions become devices to look for.
+ */
+static int check_loop(struct search *search, char *line, struct msd_error *err)
+{
+	char name[32], path[PATH_MAX], file[MSD_ATTR_BUFSIZE];
+	struct stat st;
+	bool ro = false;
+	int fd, rc = 0;
+
+	if (sscanf(line, "%*u %*u %*u %31s", name) != 1 || strncmp(name, "loop", 4))
+		return 0;
+	snprintf(path, sizeof(path), "/sys/block/%s/loop/backing_file", name);
+	/* a partition of one has none */
+	if (msd_attr_read(AT_FDCWD, path, file, sizeof(file), NULL) < 0)
+		return 0;
+	stat_backing(file, &st);
+	if (!same_file(&st, &search->st))
+		return 0;
+	snprintf(path, sizeof(path), "/sys/block/%s/ro", name);
+	msd_attr_read_bool(AT_FDCWD, path, &ro, NULL);
+	snprintf(path, sizeof(path), "/sys/block/%s", name);
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd >= 0)
+		rc = add_disk(search, fd, err);
+	snprintf(path, sizeof(path), "/dev/%s", name);
+	return rc < 0 ? rc : add_usage(search, MSD_USAGE_LOOP, !ro, path, "losetup -d", path, err);
 }
 
 /* \ooo of /proc files, in place. */
@@ -292,7 +336,7 @@ static int check_mount(struct search *search, char *line, struct msd_error *err)
 			return 0;
 	}
 	if (!strtok_r(rest + 3, " ", &save) || !(source = strtok_r(NULL, " ", &save)) ||
-	    !(super = strtok_r(NULL, " \n", &save)) ||
+	    !(super = strtok_r(NULL, " ", &save)) ||
 	    sscanf(field[2], "%u:%u", &major, &minor) != 2)
 		return 0;
 	if (!has_device(search, makedev(major, minor)) && !is_source(search, unescape(source)))
@@ -308,23 +352,6 @@ static int check_swap(struct search *search, char *line, struct msd_error *err)
 	if (!is_source(search, unescape(line)))
 		return 0;
 	return add_usage(search, MSD_USAGE_SWAP, true, "swap", "swapoff", line, err);
-}
-
-static int each_line(const char *path, struct search *search,
-		     int (*check)(struct search *, char *, struct msd_error *),
-		     struct msd_error *err)
-{
-	_cleanup_fclose_ FILE *f = fopen(path, "re");
-	_cleanup_free_ char *line = NULL;
-	size_t size = 0;
-	int rc = 0;
-
-	/* a kernel without swap has no such file */
-	if (!f)
-		return errno == ENOENT ? 0 : msd_fail_errno(err, errno, "%s", path);
-	while (rc == 0 && getline(&line, &size, f) > 0)
-		rc = check(search, line, err);
-	return rc;
 }
 
 /* What the kernel has stacked on the devices: device mapper, md, bcache. */
@@ -384,10 +411,11 @@ static int search_all(struct search *search, const char *path, struct msd_error 
 	if (rc == 0 && search->drives)
 		rc = find_drives(search, err);
 	if (rc == 0)
-		rc = find_loops(search, err);
+		rc = each_line("/proc/partitions", search, check_loop, err);
 	if (rc == 0)
 		rc = each_line("/proc/self/mountinfo", search, check_mount, err);
-	if (rc == 0)
+	/* a swap file is written through its blocks, and no image; asking costs four calls */
+	if (rc == 0 && (search->drives || S_ISBLK(search->st.st_mode)))
 		rc = each_line("/proc/swaps", search, check_swap, err);
 	if (rc == 0)
 		rc = find_holders(search, err);

@@ -19,10 +19,12 @@ struct msd_medium {
 };
 
 /*
- * The media of all drives of all gadgets, empty drives left out. Gives an array of *ret_n
- * (NULL for none), freed by msd_media_free. Returns 0 or -errno.
+ * The media of all drives of all gadgets but the one drive except (which may be NULL), empty
+ * drives left out. Gives an array of *ret_n (NULL for none), freed by msd_media_free. Returns 0
+ * or -errno.
  */
-int msd_media_read(struct msd_medium **ret, size_t *ret_n, struct msd_error *reterr);
+int msd_media_read(const struct msd_drive_id *except, struct msd_medium **ret, size_t *ret_n,
+		   struct msd_error *reterr);
 void msd_media_free(struct msd_medium *media, size_t n);
 
 /* Whether it is this file or block device, under whatever name. */

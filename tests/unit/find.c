@@ -31,7 +31,7 @@ static const char *find(const char *gadget, const char *preferred, unsigned numb
 	struct msd_error err;
 	char options[512];
 
-	if (msd_find_drive(root, gadget, preferred, number, lun, &id, &err) < 0) {
+	if (msd_find_drive(root, gadget, preferred, number, lun, &id, NULL, &err) < 0) {
 		assert_int_equal(err.code, MSD_E_NOTFOUND);
 		return strcpy(text, err.msg);
 	}

@@ -123,12 +123,6 @@ status "no such drive" 7 otgmsd -i 2
 like "… which there are" "$err" "gadget kvmd has no drive 2, only drives 0, 1"
 status "no such gadget" 7 otgmsd -g none
 status "no such LUN" 7 otgmsd -i 1 -l 1
-for wrong in --set-rw=maybe --set-cdrom= --set-image= --instance=-1 --instance=1x --lun=x --wait=soon \
-  --wait=ejected\ --timeout=long --timeout=1 surplus -J --list\ --eject --list\ --json\ --pairs \
-  --list\ -o\ none --dry-run\ --wait=ejected; do
-  # shellcheck disable=SC2086
-  status "wrong usage: $wrong" 2 otgmsd $wrong
-done
 ok "a function named in full" otgmsd -g kvmd/mass_storage.usb1
 like "… is that drive" "$out" "big.iso"
 otgmsd -i 1 --eject >out.txt
