@@ -101,8 +101,10 @@ static int open_image(struct normalfiles *nf, int flags)
 	const char *path = nf->operands[0];
 	int fd = open(path, flags | O_NONBLOCK | O_CLOEXEC), snapshot;
 
+	if (fd < 0 && errno == ENOENT)
+		return msd_fail(&nf->err, MSD_E_NOTFOUND, "%s: there is no such image", path);
 	if (fd < 0)
-		return msd_fail_errno(&nf->err, errno == ENOENT ? MSD_E_NOTFOUND : errno, "%s", path);
+		return msd_fail_errno(&nf->err, errno, "%s", path);
 	if (nf->snapshot) {
 		snapshot = take_snapshot(nf, fd);
 		close(fd);

@@ -208,7 +208,7 @@ static inline uint16_t exfat_entries_checksum(const union exfat_entry *entries, 
 
 	for (unsigned i = 0; i < n * 32; i++)
 		if (i != 2 && i != 3)
-			sum = (uint16_t)((sum << 15 | sum >> 1) + entries[i / 32].raw[i % 32]);
+			sum = (uint16_t)(((uint32_t)sum << 15 | sum >> 1) + entries[i / 32].raw[i % 32]);
 	return sum;
 }
 

@@ -100,8 +100,8 @@ uint16_t msd_exfat_name_hash(const uint16_t *units, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		uint16_t unit = msd_upcase(units[i]);
 
-		hash = (uint16_t)((hash << 15 | hash >> 1) + (unit & 0xFF));
-		hash = (uint16_t)((hash << 15 | hash >> 1) + (unit >> 8));
+		hash = (uint16_t)(((uint32_t)hash << 15 | hash >> 1) + (unit & 0xFF));
+		hash = (uint16_t)(((uint32_t)hash << 15 | hash >> 1) + (unit >> 8));
 	}
 	return hash;
 }
