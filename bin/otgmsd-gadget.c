@@ -348,7 +348,7 @@ int main(int argc, char **argv)
 	int rc, status;
 
 	tool_init(&command.tool, "otgmsd-gadget", argc, argv, options,
-		  "[OPTION…] start|stop|restart|status|replug|enable|disable|check");
+		  "[OPTION…]\n       start|stop|restart|status|replug|enable|disable|check");
 	parse_options(&command);
 	check_options(&command);
 	rc = run(&command, &err);

@@ -83,14 +83,14 @@ static void check_owner(struct check *check, const struct msd_root *root)
 		return;
 	if ((owner.uid != (uid_t)-1 && owner.uid != st.st_uid) ||
 	    (owner.gid != (gid_t)-1 && owner.gid != st.st_gid)) {
-		check_add(check, MSD_CHECK_WARN, "owner", "%s: belongs to %u:%u, not to %s:%s as fstab says",
+		check_add(check, MSD_CHECK_WARN, "owner", "%s: belongs to %u:%u, not to %s%s%s as fstab says",
 			  root->path, st.st_uid, st.st_gid, root->user ? root->user : "",
-			  root->group ? root->group : "");
+			  root->group ? ":" : "", root->group ? root->group : "");
 		check_hint(check, "otgmsd-remount rw && otgmsd-remount ro");
 		return;
 	}
-	check_add(check, MSD_CHECK_OK, "owner", "%s: %s:%s", root->path, root->user ? root->user : "",
-		  root->group ? root->group : "");
+	check_add(check, MSD_CHECK_OK, "owner", "%s: belongs to %s%s%s", root->path,
+		  root->user ? root->user : "", root->group ? ":" : "", root->group ? root->group : "");
 }
 
 static bool is_type(const char *fstype, const char *const types[])
