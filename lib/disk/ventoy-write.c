@@ -25,19 +25,31 @@ static int write_core(struct msd_io *io, const struct msd_ventoy_release *releas
 			     lba * VENTOY_SECTOR, err);
 }
 
-/*
- * Sees that the release's boot partition is one, before it is written, and makes secure boot
- * what it shall be.
- */
-static int prepare_payload(struct ventoy_payload *payload, bool secure_boot, struct msd_error *err)
+/* Sees that boot, as the release has it, is one, and makes secure boot what it shall be. */
+static int prepare_boot(struct msd_io *boot, bool secure_boot, struct msd_error *err)
 {
-	struct msd_io *io = ventoy_payload_get_io(payload);
 	char version[MSD_VENTOY_VERSION_MAX];
 	bool is_secure;
-	int rc = ventoy_bootfs_read(io, version, &is_secure, err);
+	int rc = ventoy_bootfs_read(boot, version, &is_secure, err);
 
 	if (rc == 0 && is_secure && !secure_boot)
-		rc = ventoy_bootfs_set_insecure(io, err);
+		rc = ventoy_bootfs_set_insecure(boot, err);
+	return rc;
+}
+
+/* On a new disk this comes after the copy, so that nothing has to be unpacked twice. */
+static int prepare_new_boot(struct msd_io *io, const struct msd_ventoy_layout *layout,
+			    struct ventoy_payload *payload, bool secure_boot, struct msd_error *err)
+{
+	struct msd_io *boot;
+	int rc = msd_io_new_window(io, layout->boot_lba * VENTOY_SECTOR, VENTOY_BOOT_BYTES, &boot);
+
+	if (rc < 0)
+		return msd_fail_errno(err, -rc, "%s", msd_io_get_name(io));
+	rc = prepare_boot(boot, secure_boot, err);
+	msd_io_close(boot);
+	if (rc < 0)
+		msd_prefix(err, "%s", msd_io_get_name(ventoy_payload_get_io(payload)));
 	return rc < 0 ? ventoy_payload_fail(payload, rc, err) : 0;
 }
 
@@ -51,10 +63,10 @@ int msd_ventoy_format(struct msd_io *io, const struct msd_ventoy_layout *layout,
 	int rc = ventoy_payload_open(release, &payload, reterr);
 
 	if (rc == 0)
-		rc = prepare_payload(payload, secure_boot, reterr);
-	if (rc == 0)
 		rc = ventoy_payload_copy(payload, io, layout->boot_lba * VENTOY_SECTOR, fresh,
 					 progress, reterr);
+	if (rc == 0)
+		rc = prepare_new_boot(io, layout, payload, secure_boot, reterr);
 	if (rc == 0)
 		rc = write_core(io, release, layout->gpt, VENTOY_DATA_LBA, reterr);
 	if (rc == 0)
@@ -89,10 +101,11 @@ static int prepare_update(struct msd_io *io, const struct msd_ventoy_info *info,
 {
 	struct msd_progress_part part = { progress, 0, 2 * VENTOY_BOOT_BYTES };
 	struct msd_progress report = { msd_progress_in_part, &part };
-	int rc = prepare_payload(payload, secure_boot, err);
+	int rc = prepare_boot(ventoy_payload_get_io(payload), secure_boot, err);
 
-	if (rc == 0)
-		rc = ventoy_payload_check(payload, &report, err);
+	if (rc < 0)
+		return ventoy_payload_fail(payload, rc, err);
+	rc = ventoy_payload_check(payload, &report, err);
 	if (rc == 0)
 		rc = reserve_room(io, 0, VENTOY_SETTINGS_LBA * VENTOY_SECTOR, err);
 	if (rc == 0)

@@ -15,7 +15,7 @@
 #define SIZE (65ull << 20)
 #define BARRIER UINT64_MAX
 #define BASIC_DATA "EBD0A0A2-B9E5-4433-87C0-68B6B72699C7"
-#define RECORDS 64
+#define RECORDS 4096
 
 /* A disk in memory that remembers what is written, and can be cut off. */
 struct disk {
