@@ -14,7 +14,7 @@
 #include "base/cleanup.h"
 
 /* From here on a file is copied for itself: its holes and a reflink are worth their calls. */
-#define LARGE_BYTES (SINK_BYTES / 4)
+#define LARGE_BYTES SINK_BYTES
 /* Between two looks at the progress. */
 #define STEP_BYTES (16u << 20)
 

@@ -12,7 +12,8 @@
 #include "base/io.h"
 #include "base/progress.h"
 
-#define SINK_BYTES (1u << 20)
+/* fits in the cache of a core, where what is read is written from */
+#define SINK_BYTES (256u << 10)
 
 /*
  * The first failure stays in rc and err; after it all calls do nothing, so a writer need look
