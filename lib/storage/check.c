@@ -3,6 +3,7 @@
 #include "storage/check.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -65,14 +66,15 @@ int check_answers(const char *path)
 {
 	int fds[2], answer = -ETIMEDOUT;
 	struct pollfd poll_fd;
-	struct stat st;
+	struct statx st;
 	pid_t pid;
 
 	if (pipe(fds) < 0)
 		return -errno;
 	pid = fork();
 	if (pid == 0) {
-		answer = stat(path, &st) < 0 ? -errno : 0;
+		/* what NFS has in its cache says nothing about the server */
+		answer = statx(AT_FDCWD, path, AT_STATX_FORCE_SYNC, STATX_BASIC_STATS, &st) < 0 ? -errno : 0;
 		_Exit(write(fds[1], &answer, sizeof(answer)) < 0);
 	}
 	close(fds[1]);
