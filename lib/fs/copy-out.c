@@ -128,7 +128,7 @@ static int put(struct job *job, const uint8_t *p, size_t len)
 /* Zeros: skipped where a hole stands for them. */
 static int put_zeros(struct job *job, uint64_t len)
 {
-	static const uint8_t zeros[65536];
+	static uint8_t zeros[65536]; /* never written; const would lie in the file */
 
 	if (job->sink->is_regular) {
 		job->pos += len;
