@@ -112,10 +112,7 @@ static int add_partition(struct fdisk_context *cxt, struct fdisk_partition *part
 		rc = fdisk_partition_set_start(partition, make->start_bytes / params->sector_bytes);
 	if (rc == 0)
 		rc = fdisk_partition_set_size(partition, make->size_bytes / params->sector_bytes);
-	/* else it is aligned to the next MiB */
-	if (rc == 0)
-		rc = fdisk_partition_size_explicit(partition, 1);
-	/* else a GPT's partition is cut to whole MiB */
+	/* else libfdisk makes it whole MiB, and the volume no longer fits */
 	if (rc == 0)
 		rc = fdisk_partition_size_explicit(partition, 1);
 	if (rc == 0)
