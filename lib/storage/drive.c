@@ -21,8 +21,9 @@
 /* A CD of more is cut to 1,151,999 blocks of 2048 bytes by kernels without DVD support. */
 #define CD_MAX_BYTES (1151999ULL * 2048)
 
-/* How long ago a host's last write may be for us to look whether more come, and for how long. */
+/* How long ago a host's last write may be for us to look whether more come, how often, how long. */
 #define WRITER_RECENT_S 4
+#define WRITER_SAMPLES 4
 #define WRITER_SAMPLE_MS 250
 
 int msd_drive_open(const struct msd_drive_where *where, const struct msd_log *log,
@@ -202,8 +203,14 @@ static bool host_is_writing(const char *file)
 		return false;
 	if (msd_threads_read_written(&before, NULL) < 0)
 		return false;
-	nanosleep(&nap, NULL);
-	return msd_threads_read_written(&after, NULL) == 0 && after > before;
+	for (int i = 0; i < WRITER_SAMPLES; i++) {
+		nanosleep(&nap, NULL);
+		if (msd_threads_read_written(&after, NULL) < 0)
+			return false;
+		if (after > before)
+			return true;
+	}
+	return false;
 }
 
 /* What a failed change says when the host has the door locked. */

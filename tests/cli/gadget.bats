@@ -17,7 +17,7 @@ gadget()
 @test "verbs: one of them, and nothing behind it" {
   gadget
   [ "$status" = 2 ]
-  [ "${stderr_lines[0]}" = "otgmsd-gadget: what to do is missing: start, stop, restart, status, replug, enable, disable" ]
+  [ "${stderr_lines[0]}" = "otgmsd-gadget: what to do is missing: start, stop, restart, status, replug, enable, disable, check" ]
   gadget begin
   [ "$status" = 2 ]
   [[ ${stderr_lines[0]} == "otgmsd-gadget: begin: not one of start, stop, "* ]]
