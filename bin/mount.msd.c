@@ -227,9 +227,10 @@ static int explain(const struct job *job, const struct msd_window *window, int c
 		break;
 	case EINVAL:
 	case EUCLEAN:
+	case EBADMSG:
 		msd_fail(err, code, "%s: its %s is damaged, or does not know an option of '%s'", job->image,
 			 window->fstype, job->fs_options);
-		msd_hint(err, "dmesg | tail; msd-normalfiles check %s", job->image);
+		msd_hint(err, "dmesg | tail tells what the kernel found");
 		break;
 	case EROFS:
 		msd_fail(err, EROFS, "%s: its %s must be repaired before it can be read, and it is to be"

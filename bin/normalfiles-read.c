@@ -220,11 +220,14 @@ static int get_path(struct normalfiles *nf, struct msd_copy_out *copy, const cha
 		return rc;
 	if (node.is_dir && !nf->recursive) {
 		msd_fail(&nf->err, EISDIR, "%s: '%s' is a folder", nf->operands[0], path);
-		msd_hint(&nf->err, "%s get -r %s %s %s", nf->tool.name, nf->operands[0], path, to);
+		msd_hint(&nf->err, "get -r takes folders, too");
 		return -EISDIR;
 	}
-	if (node.is_dir && to_dirfd < 0)
-		return msd_fail_errno(&nf->err, ENOTDIR, "%s", to);
+	if (node.is_dir && to_dirfd < 0) {
+		msd_fail(&nf->err, ENOTDIR, "%s: there is no such folder to put '%s' in", to, path);
+		msd_hint(&nf->err, "make it with mkdir first");
+		return -ENOTDIR;
+	}
 	if (to_dirfd < 0)
 		return get_file(nf, copy, &node, to);
 	if (node.is_dir && node.name[0]) {

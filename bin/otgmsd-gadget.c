@@ -355,7 +355,7 @@ int main(int argc, char **argv)
 	status = tool_exit_status(rc);
 	if (rc < 0 && err.msg[0]) {
 		if ((rc == -EACCES || rc == -EPERM) && geteuid() != 0)
-			msd_hint(&err, "only root may do this: sudo otgmsd-gadget %s", command.verb->name);
+			msd_hint(&err, "only root may do this: type sudo in front of the command");
 		tool_report(&command.tool, rc, &err);
 	}
 	msd_config_free(command.config);

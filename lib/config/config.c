@@ -26,6 +26,7 @@ static _Thread_local struct {
 	bool failed;		/* the first message is the one that counts */
 } parsing;
 
+__attribute__((format(printf, 2, 0)))
 static void fail_at(cfg_t *cfg, const char *fmt, va_list ap)
 {
 	char text[512];
@@ -38,6 +39,7 @@ static void fail_at(cfg_t *cfg, const char *fmt, va_list ap)
 }
 
 /* What libconfuse itself finds wrong. */
+__attribute__((format(printf, 2, 0)))
 static void on_error(cfg_t *cfg, const char *fmt, va_list ap)
 {
 	char known[512] = "";

@@ -164,6 +164,9 @@ static int make_on(int fd, const char *name, const struct msd_ptable_make_params
 	struct fdisk_context *cxt = fdisk_new_context();
 	int rc = cxt ? write_table(cxt, fd, name, params) : -ENOMEM;
 
+	/* context and script hold each other */
+	if (cxt)
+		fdisk_set_script(cxt, NULL);
 	fdisk_unref_context(cxt);
 	return rc > 0 ? -EIO : rc;
 }

@@ -8,6 +8,7 @@
 #include <sys/random.h>
 
 #include "base/cleanup.h"
+#include "base/shell.h"
 #include "change-priv.h"
 #include "fs/walk.h"
 
@@ -34,6 +35,16 @@ int change_no_memory(struct msd_change *change)
 static const char *image(const struct msd_change *change)
 {
 	return msd_io_get_name(change->fs->io);
+}
+
+/* The command that takes path out of the way, as a shell reads it. */
+static void hint_rm(const struct msd_change *change, const char *options, const char *path)
+{
+	char file[512], name[400];
+
+	msd_hint(change->err, "msd-normalfiles rm %s%s %s", options,
+		 msd_shell_quote(image(change), file, sizeof(file)),
+		 msd_shell_quote(path, name, sizeof(name)));
 }
 
 int msd_change_new(struct msd_fs *fs, const struct msd_change_params *params,
@@ -492,7 +503,7 @@ static int remove_folder(struct msd_change *change, const char *path, struct pla
 		return rc;
 	if (folder->n_names && !recursive) {
 		msd_fail_errno(change->err, ENOTEMPTY, "%s: '%s'", image(change), path);
-		msd_hint(change->err, "msd-normalfiles rm -r %s %s", image(change), path);
+		hint_rm(change, "-r ", path);
 		return -ENOTEMPTY;
 	}
 	if (folder->n_names) {
@@ -599,7 +610,7 @@ int msd_change_rename(struct msd_change *change, const char *from_path, const ch
 	}
 	if (rc == 0 && to->name && (to->folder != from->folder || to->node.slot != from->node.slot)) {
 		msd_fail_errno(reterr, EEXIST, "%s: '%s'", image(change), to_path);
-		msd_hint(reterr, "msd-normalfiles rm %s %s", image(change), to_path);
+		hint_rm(change, "", to_path);
 		return -EEXIST;
 	}
 	for (const struct folder *f = to->folder; rc == 0 && f && from->node.is_dir; f = f->parent)

@@ -170,7 +170,7 @@ int tree_mark(struct tree *tree, mode_t bits, bool set, struct msd_error *err, c
 	FORMAT_PATH(path, fmt);
 	/* "chmod u+s,+t", "chmod g-s": one way for the shell to say it */
 	snprintf(what, sizeof(what), "chmod %s%s%s", bits & TREE_HALF_BUILT ? "u@s" : "",
-		 bits & TREE_TAKEN_OUT ? "g@s" : "", bits & TREE_OWN ? ",@t" + !(bits & ~TREE_OWN) : "");
+		 bits & TREE_TAKEN_OUT ? "g@s" : "", !(bits & TREE_OWN) ? "" : bits & ~TREE_OWN ? ",@t" : "@t");
 	for (char *p = strchr(what, '@'); p; p = strchr(p, '@'))
 		*p = set ? '+' : '-';
 	if (!step(tree, what, path))

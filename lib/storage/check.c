@@ -16,6 +16,7 @@
 #include "base/cleanup.h"
 #include "storage/check-priv.h"
 
+__attribute__((format(printf, 2, 0)))
 static char *format(struct check *check, const char *fmt, va_list ap)
 {
 	char *text;

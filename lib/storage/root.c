@@ -267,7 +267,7 @@ static int finish_unmarked(struct fstab *fstab, const char *path, const char *fi
 		return rc;
 	rc = check_folder(root->path, err);
 	if (rc == -MSD_E_NOTFOUND)
-		msd_hint(err, "mkdir %s, or for a partition of its own add to %s: " EXAMPLE,
+		msd_hint(err, "mkdir -p %s, or for a partition of its own add to %s: " EXAMPLE,
 			 root->path, file, root->path, root->path);
 	return rc;
 }

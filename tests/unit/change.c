@@ -208,8 +208,8 @@ static void model_remove(const char *path)
 static void new_path(char *path, size_t len)
 {
 	static const char *const kinds[] = { "FILE%u.TXT", "a long name, number %u", "mixedCase%u.Txt",
-		"ünïcödé %u 😀", "%u-of-a-very-very-long-name-that-takes-many-entries-in-its-folder-"
-		"as-long-names-do-with-thirteen-or-fifteen-characters-in-each-of-them.data" };
+		"ünïcödé %u 😀", ("%u-of-a-very-very-long-name-that-takes-many-entries-in-its-folder-"
+		"as-long-names-do-with-thirteen-or-fifteen-characters-in-each-of-them.data") };
 	const char *folder = model_dir();
 	size_t n = (size_t)snprintf(path, len, "%s%s", folder, folder[0] ? "/" : "");
 

@@ -84,7 +84,7 @@ static void test_marked_wrongly(void **state)
 	assert_int_equal(read_root(NULL, &root, &err), -MSD_E_NOTFOUND);
 	write_fstab(LINE, "/proc", "root=/proc/nowhere");
 	assert_int_equal(read_root(NULL, &root, &err), -MSD_E_NOTFOUND);
-	assert_non_null(strstr(err.hint, "mkdir /proc/nowhere"));
+	assert_non_null(strstr(err.hint, "mkdir -p /proc/nowhere"));
 }
 
 static void test_configured(void **state)
