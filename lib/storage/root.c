@@ -219,7 +219,7 @@ static int finish_marked(const char *file, struct msd_root *root, struct msd_err
 		return rc;
 	rc = check_folder(root->path, err);
 	if (rc == -MSD_E_NOTFOUND)
-		msd_hint(err, "mount -o remount,rw %s && mkdir %s, or correct " OPTION "root= in %s",
+		msd_hint(err, "mount -o remount,rw %s && mkdir -p %s, or correct " OPTION "root= in %s",
 			 root->target, root->path, file);
 	return rc;
 }
