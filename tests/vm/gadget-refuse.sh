@@ -84,10 +84,12 @@ make_gadget kvmd hid.usb{0,1,2,3} acm.usb{0,1} mass_storage.usb0
 is "a gadget with much in it" "$(cat "$gadgets/kvmd/UDC")" dummy_udc.0
 make_image flash.img 3M
 put "$PWD/flash.img" "$gadgets/kvmd/functions/mass_storage.usb0/lun.0/file"
+wait_for 30 grep -qx configured /sys/class/udc/dummy_udc.0/state
 before=$(left | sort; otgmsd-gadget status)
 status "not enough endpoints" 1 otgmsd-gadget start --drives=8
 like "… the reason" "$err" "kvmd: controller dummy_udc.0 has not enough endpoints for 14 functions"
 like "… what to do" "$err" "hint: fewer --drives, or --shape=luns"
+wait_for 30 grep -qx configured /sys/class/udc/dummy_udc.0/state
 is "… all is as before, in order" "$(left | sort; otgmsd-gadget status)" "$before"
 is "… bound" "$(cat "$gadgets/kvmd/UDC")" dummy_udc.0
 is "… the medium is in" "$(cat "$gadgets/kvmd/functions/mass_storage.usb0/lun.0/file")" "$PWD/flash.img"
@@ -96,8 +98,10 @@ for n in 1 2 3 4 5 6 7; do
   mkdir "$gadgets/kvmd/functions/mass_storage.usb$n"
   put "$PWD/flash.img" "$gadgets/kvmd/functions/mass_storage.usb$n/lun.0/file"
 done
+wait_for 30 grep -qx configured /sys/class/udc/dummy_udc.0/state
 before=$(left | sort; otgmsd-gadget status)
 status "enable with not enough endpoints" 1 otgmsd-gadget enable
+wait_for 30 grep -qx configured /sys/class/udc/dummy_udc.0/state
 is "… all is as before, in order" "$(left | sort; otgmsd-gadget status)" "$before"
 is "… with all media" "$(cat "$gadgets"/kvmd/functions/*/lun.0/file | sort | uniq -c | tr -s ' ')" " 8 $PWD/flash.img"
 put "" "$gadgets/kvmd/UDC"
