@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
-#include "disk/ptable-disk.h"
+#include "base/ptable-disk.h"
 
 /* The specification asks for 128 entries or more; nobody makes many more of them. */
 enum { GPT_ENTRIES_MAX_BYTES = 1 << 20 };

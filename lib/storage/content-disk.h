@@ -7,45 +7,6 @@
 
 #include "base/bytes.h"
 
-/* UEFI 2.10, table 5.1 and 5.2 */
-struct content_mbr_entry {
-	uint8_t status;		/* 0x80: active */
-	uint8_t chs_first[3];
-	uint8_t type;
-	uint8_t chs_last[3];
-	le32 start_lba;
-	le32 sectors;
-};
-
-struct content_mbr {
-	uint8_t code[440];
-	le32 disk_id;
-	uint8_t reserved[2];
-	struct content_mbr_entry entries[4];
-	uint8_t signature[2];	/* 0x55 0xaa */
-};
-_Static_assert(sizeof(struct content_mbr) == 512, "MBR");
-_Static_assert(offsetof(struct content_mbr, entries) == 446, "MBR entries");
-
-/* UEFI 2.10, table 5.5 */
-struct content_gpt_header {
-	uint8_t signature[8];	/* "EFI PART" */
-	le32 revision, header_size, header_crc, reserved;
-	le64 my_lba, alternate_lba, first_lba, last_lba;
-	uint8_t disk_guid[16];
-	le64 entries_lba;
-	le32 entries_n, entry_size, entries_crc;
-};
-_Static_assert(offsetof(struct content_gpt_header, entries_lba) == 72, "GPT header");
-
-/* UEFI 2.10, table 5.6 */
-struct content_gpt_entry {
-	uint8_t type[16], guid[16];
-	le64 first_lba, last_lba, attributes;
-	uint8_t name[72];
-};
-_Static_assert(sizeof(struct content_gpt_entry) == 128, "GPT entry");
-
 /* ECMA-119 8.4 */
 struct content_iso_volume {
 	uint8_t type;		/* 1: primary */

@@ -10,6 +10,7 @@
 
 #include "base/cleanup.h"
 #include "base/io.h"
+#include "base/ptable-disk.h"
 #include "fs/read.h"
 #include "storage/content-disk.h"
 
@@ -192,18 +193,18 @@ struct disk_boot {
 
 static int read_gpt(struct probe *probe, uint32_t sector, struct disk_boot *ret)
 {
-	const struct content_gpt_header *gpt = (const void *)(probe->head + sector);
-	static const size_t entry_size = sizeof(struct content_gpt_entry);
+	const struct gpt_header *gpt = (const void *)(probe->head + sector);
+	static const size_t entry_size = sizeof(struct gpt_entry);
 	uint64_t entries = le64_get(gpt->entries_lba);
-	uint32_t n = le32_get(gpt->entries_n);
-	struct content_gpt_entry table[GPT_MAX_ENTRIES];
+	uint32_t n = le32_get(gpt->n_entries);
+	struct gpt_entry table[GPT_MAX_ENTRIES];
 	int rc;
 
 	ret->table = true;
 	/* the copy of the table is in the disk's last sector; absurd numbers would overflow */
 	if (le64_get(gpt->alternate_lba) < UINT64_MAX / sector)
 		claim(probe, "GPT", (le64_get(gpt->alternate_lba) + 1) * sector);
-	if (le32_get(gpt->entry_size) != entry_size || entries >= INT64_MAX / sector)
+	if (le32_get(gpt->entry_bytes) != entry_size || entries >= INT64_MAX / sector)
 		return 0;
 	if (n > GPT_MAX_ENTRIES)
 		n = GPT_MAX_ENTRIES;
@@ -226,7 +227,7 @@ static int read_gpt(struct probe *probe, uint32_t sector, struct disk_boot *ret)
 /* MBR and GPT. A boot sector of a file system in the same place has no valid entries. */
 static int read_tables(struct probe *probe, struct disk_boot *ret)
 {
-	const struct content_mbr *mbr = (const void *)probe->head;
+	const struct mbr *mbr = (const void *)probe->head;
 	bool code = !is_zero(mbr->code, sizeof(mbr->code)), active = false, protective = false;
 
 	if (mbr->signature[0] != 0x55 || mbr->signature[1] != 0xaa)
@@ -235,7 +236,7 @@ static int read_tables(struct probe *probe, struct disk_boot *ret)
 		if (mbr->entries[i].status & 0x7f)
 			return 0;
 	for (unsigned i = 0; i < 4; i++) {
-		const struct content_mbr_entry *entry = &mbr->entries[i];
+		const struct mbr_entry *entry = &mbr->entries[i];
 
 		if (entry->type == 0xee)
 			protective = true;
@@ -254,13 +255,13 @@ static int read_tables(struct probe *probe, struct disk_boot *ret)
 			return rc;
 		}
 	for (unsigned i = 0; i < 4; i++) {
-		const struct content_mbr_entry *entry = &mbr->entries[i];
+		const struct mbr_entry *entry = &mbr->entries[i];
 
-		if (!entry->type || !le32_get(entry->sectors))
+		if (!entry->type || !le32_get(entry->n_sectors))
 			continue;
 		ret->table = true;
-		add_partition(probe, "MBR", le32_get(entry->start_lba) * 512ULL,
-			      le32_get(entry->sectors) * 512ULL);
+		add_partition(probe, "MBR", le32_get(entry->start) * 512ULL,
+			      le32_get(entry->n_sectors) * 512ULL);
 	}
 	return 0;
 }

@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "base/cleanup.h"
+#include "base/ptable-disk.h"
 #include "storage/content.h"
 #include "storage/content-disk.h"
 #include "storage/digest.h"
@@ -167,7 +168,7 @@ static int image(uint64_t size, uint64_t offset, const void *data, size_t len)
 /* Numbers that lie: nothing is read out of bounds, nothing overflows into a small claim. */
 static void hostile_tables(void **state)
 {
-	struct { struct content_mbr mbr; struct content_gpt_header gpt; uint8_t rest[420]; } disk;
+	struct { struct mbr mbr; struct gpt_header gpt; uint8_t rest[420]; } disk;
 	struct msd_content content;
 	int fd;
 
@@ -178,8 +179,8 @@ static void hostile_tables(void **state)
 	memcpy(disk.gpt.signature, "EFI PART", 8);
 	disk.gpt.alternate_lba = le64_make(UINT64_MAX);
 	disk.gpt.entries_lba = le64_make(UINT64_MAX);
-	disk.gpt.entries_n = le32_make(UINT32_MAX);
-	disk.gpt.entry_size = le32_make(128);
+	disk.gpt.n_entries = le32_make(UINT32_MAX);
+	disk.gpt.entry_bytes = le32_make(128);
 	fd = image(1 << 20, 0, &disk, sizeof(disk));
 	assert_int_equal(msd_content_read(fd, 1 << 20, &content), 0);
 	assert_int_equal(content.claims_bytes, 0);
@@ -193,8 +194,8 @@ static void hostile_tables(void **state)
 
 	/* the last sectors that 32 bits can name */
 	disk.mbr.entries[0].type = 0x0c;
-	disk.mbr.entries[0].start_lba = le32_make(UINT32_MAX);
-	disk.mbr.entries[0].sectors = le32_make(UINT32_MAX);
+	disk.mbr.entries[0].start = le32_make(UINT32_MAX);
+	disk.mbr.entries[0].n_sectors = le32_make(UINT32_MAX);
 	fd = image(1 << 20, 0, &disk, sizeof(disk));
 	assert_int_equal(msd_content_read(fd, 1 << 20, &content), 0);
 	assert_int_equal(content.claims_bytes, 2ULL * UINT32_MAX * 512);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Partition tables as they lie on a disk: MBR, and GPT as the UEFI specification 2.10, section 5. */
-#ifndef MSD_DISK_PTABLE_DISK_H
-#define MSD_DISK_PTABLE_DISK_H
+#ifndef MSD_BASE_PTABLE_DISK_H
+#define MSD_BASE_PTABLE_DISK_H
 
 #include <stddef.h>
 
