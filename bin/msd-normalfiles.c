@@ -23,8 +23,8 @@ enum {
 };
 
 static const struct poptOption options[] = {
-	{ "recursive", 'r', POPT_ARG_NONE, NULL, 'r', "Folders with all that is in them", NULL },
-	{ "parents", 'p', POPT_ARG_NONE, NULL, 'p', "mkdir, add: with the folders above", NULL },
+	{ "recursive", 'r', POPT_ARG_NONE, NULL, 'r', "add, get, list, rm: all that is in folders", NULL },
+	{ "parents", 'p', POPT_ARG_NONE, NULL, 'p', "add, mkdir: with the folders above", NULL },
 	{ "partition", 0, POPT_ARG_STRING, NULL, OPT_PARTITION, "Use partition N", "N" },
 	{ "codepage", 0, POPT_ARG_STRING, NULL, OPT_CODEPAGE, "Of FAT's short names, 437 if not given", "NUMBER" },
 	{ "delete", 0, POPT_ARG_NONE, NULL, OPT_DELETE, "unpack: remove what the image has not", NULL },
@@ -32,15 +32,15 @@ static const struct poptOption options[] = {
 	{ "exclude", 0, POPT_ARG_STRING, NULL, OPT_EXCLUDE, "unpack: nothing like this", "GLOB" },
 	{ "max-size", 0, POPT_ARG_STRING, NULL, OPT_MAX_SIZE, "unpack: stop before more than SIZE", "SIZE" },
 	{ "max-files", 0, POPT_ARG_STRING, NULL, OPT_MAX_FILES, "unpack: stop before more than N files", "N" },
-	{ "snapshot", 0, POPT_ARG_NONE, NULL, OPT_SNAPSHOT, "unpack: from a copy of this moment", NULL },
+	{ "snapshot", 0, POPT_ARG_NONE, NULL, OPT_SNAPSHOT, "cat, get, info, list, unpack: read a copy of this moment", NULL },
 	{ "size", 's', POPT_ARG_STRING, NULL, 's', "pack: at least SIZE, 256M if not given", "SIZE" },
 	{ "type", 't', POPT_ARG_STRING, NULL, 't', "pack: fat, fat12, fat16, fat32 or exfat", "TYPE" },
 	{ "label", 'L', POPT_ARG_STRING, NULL, 'L', "pack: name of the volume", "LABEL" },
-	{ "dereference", 0, POPT_ARG_NONE, NULL, OPT_DEREFERENCE, "pack, add: follow symbolic links", NULL },
-	{ "mangle", 0, POPT_ARG_NONE, NULL, OPT_MANGLE, "pack, add: change names that do not fit", NULL },
-	{ "no-sync", 0, POPT_ARG_NONE, NULL, OPT_NO_SYNC, "Do not wait for the disk", NULL },
-	PROGRESS_OPTION,
-	OUT_OPTIONS,
+	{ "dereference", 0, POPT_ARG_NONE, NULL, OPT_DEREFERENCE, "add, pack: follow symbolic links", NULL },
+	{ "mangle", 0, POPT_ARG_NONE, NULL, OPT_MANGLE, "add, pack: change names that do not fit", NULL },
+	{ "no-sync", 0, POPT_ARG_NONE, NULL, OPT_NO_SYNC, "add, label, mkdir, mv, pack, rm: do not wait for the disk", NULL },
+	PROGRESS_OPTION_FOR("add, get, pack, unpack: always, never or auto"),
+	OUT_OPTIONS_FOR("info, list: print"),
 	POPT_TABLEEND
 };
 
@@ -293,6 +293,7 @@ int main(int argc, char **argv)
 	while ((option = tool_next_option(&nf.tool)))
 		take_option(&nf, option);
 	command = find_command(&nf);
+	tool_check_options(&nf.tool, command->name);
 	take_operands(&nf, command);
 	status = command->run(&nf);
 	msd_volume_close(nf.volume);

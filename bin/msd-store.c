@@ -421,7 +421,7 @@ static int run_verify(struct args *args)
 }
 
 static const struct poptOption options[] = {
-	OUT_OPTIONS,
+	OUT_OPTIONS_FOR("list, verify: print"),
 	{ "partitions", 0, POPT_ARG_NONE, NULL, OPT_PARTITIONS, "list: only the file systems", NULL },
 	{ "timeout", 0, POPT_ARG_STRING, NULL, OPT_TIMEOUT, "list, verify: wait so long for a server (3s)", "TIME" },
 	{ "name", 0, POPT_ARG_STRING, NULL, OPT_NAME, "put: call the image NAME", "NAME" },
@@ -434,47 +434,17 @@ static const struct poptOption options[] = {
 	{ "compress", 0, POPT_ARG_STRING, NULL, OPT_COMPRESS, "get: as gzip, xz, zstd or bzip2", "HOW" },
 	{ "snapshot", 0, POPT_ARG_NONE, NULL, OPT_SNAPSHOT, "get: though a drive can write it", NULL },
 	{ "force", 'f', POPT_ARG_NONE, NULL, 'f', "put, get, mv: replace what is there", NULL },
-	PROGRESS_OPTION,
+	PROGRESS_OPTION_FOR("put, get, verify: always, never or auto"),
 	POPT_TABLEEND
 };
 
-enum { LIST = 1, PUT = 2, GET = 4, RM = 8, MV = 16, VERIFY = 32 };
-
 static const struct command {
 	const char *name;
-	unsigned bit;
 	int (*run)(struct args *args);
 } commands[] = {
-	{ "list", LIST, run_list }, { "put", PUT, run_put }, { "get", GET, run_get },
-	{ "rm", RM, run_rm }, { "mv", MV, run_mv }, { "verify", VERIFY, run_verify },
+	{ "list", run_list }, { "put", run_put }, { "get", run_get },
+	{ "rm", run_rm }, { "mv", run_mv }, { "verify", run_verify },
 };
-
-/* Which commands an option is for. */
-static unsigned commands_of(int option)
-{
-	switch (option) {
-	case OPT_PARTITIONS:
-		return LIST;
-	case 'J': case 'P': case 'n': case 'o': case OPT_TIMEOUT:
-		return LIST | VERIFY;
-	case OPT_COMPRESS: case OPT_SNAPSHOT:
-		return GET;
-	case 'f':
-		return PUT | GET | MV;
-	case PROGRESS_OPTION_VAL:
-		return PUT | GET | VERIFY;
-	default:
-		return PUT;
-	}
-}
-
-static const char *name_option(int option)
-{
-	for (const struct poptOption *o = options; o->longName; o++)
-		if (o->val == option)
-			return o->longName;
-	return "";
-}
 
 static void read_sha256(struct args *args, const char *hex)
 {
@@ -549,25 +519,19 @@ static const struct command *find_command(struct args *args)
 
 static const struct command *read_options(struct args *args)
 {
-	int option, wrong[32], n = 0;
 	const struct command *command;
+	int option;
 
-	while ((option = tool_next_option(&args->tool))) {
-		if (n < (int)(sizeof(wrong) / sizeof(wrong[0])))
-			wrong[n++] = option;
+	while ((option = tool_next_option(&args->tool)))
 		if (!out_option(&args->tool, option, &args->out))
 			read_option(args, option);
-	}
 	command = find_command(args);
-	while (n-- > 0)
-		if (!(commands_of(wrong[n]) & command->bit))
-			tool_usage_error(&args->tool, "--%s is not for %s", name_option(wrong[n]),
-					 command->name);
+	tool_check_options(&args->tool, command->name);
 	if (args->put.has_sha256 && args->sha256sums)
 		tool_usage_error(&args->tool, "--sha256 and --sha256sums exclude each other");
 	args->operands[0] = tool_next_operand(&args->tool);
 	args->operands[1] = args->operands[0] ? tool_next_operand(&args->tool) : NULL;
-	if (command->bit == LIST && args->operands[0])
+	if (command->run == run_list && args->operands[0])
 		tool_usage_error(&args->tool, "list: takes no names");
 	return command;
 }

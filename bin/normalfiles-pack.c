@@ -114,8 +114,11 @@ int normalfiles_pack(struct normalfiles *nf)
 	struct msd_image_params params = { .partition = MSD_PTABLE_MAKE_MBR };
 	struct msd_image_plan plan;
 	struct stat st;
-	int rc = stat(image, &st) < 0 ? 0 : msd_usage_check(image, true, &nf->err);
+	int rc;
 
+	if (nf->partition || nf->codepage)
+		tool_usage_error(&nf->tool, "--partition and --codepage are not for pack");
+	rc = stat(image, &st) < 0 ? 0 : msd_usage_check(image, true, &nf->err);
 	params.format.kind = get_kind(nf);
 	params.format.sector_bytes = 512;
 	params.format.label = nf->label;

@@ -23,13 +23,13 @@ enum { OPT_CONTROLLER = 1000, OPT_DRIVES, OPT_SHAPE, OPT_SOFT, OPT_TIMEOUT, OPT_
 
 static const struct poptOption options[] = {
 	{ "gadget", 'g', POPT_ARG_STRING, NULL, 'g', "Gadget in configfs", "NAME" },
-	{ "controller", 0, POPT_ARG_STRING, NULL, OPT_CONTROLLER, "USB device controller to bind to", "NAME" },
-	{ "drives", 0, POPT_ARG_STRING, NULL, OPT_DRIVES, "Number of drives, 1 to 8", "N" },
-	{ "shape", 0, POPT_ARG_STRING, NULL, OPT_SHAPE, "functions: one per drive; luns: one for all", "SHAPE" },
+	{ "controller", 0, POPT_ARG_STRING, NULL, OPT_CONTROLLER, "start, restart, enable, disable, replug, check: USB device controller to bind to", "NAME" },
+	{ "drives", 0, POPT_ARG_STRING, NULL, OPT_DRIVES, "start, restart: number of drives, 1 to 8", "N" },
+	{ "shape", 0, POPT_ARG_STRING, NULL, OPT_SHAPE, "start, restart: functions, one per drive, or luns, one for all", "SHAPE" },
 	{ "soft", 0, POPT_ARG_NONE, NULL, OPT_SOFT, "replug: try it with functions left bound", NULL },
-	{ "timeout", 0, POPT_ARG_STRING, NULL, OPT_TIMEOUT, "Wait for controller or host", "TIME" },
-	{ "dry-run", 0, POPT_ARG_NONE, NULL, OPT_DRY_RUN, "Print what would be done, do nothing", NULL },
-	OUT_OPTIONS,
+	{ "timeout", 0, POPT_ARG_STRING, NULL, OPT_TIMEOUT, "start, restart, enable, replug: wait for controller or host", "TIME" },
+	{ "dry-run", 0, POPT_ARG_NONE, NULL, OPT_DRY_RUN, "start, stop, restart, enable, disable, replug: print what would be done, do nothing", NULL },
+	OUT_OPTIONS_FOR("status, check: print"),
 	POPT_TABLEEND
 };
 
@@ -47,7 +47,7 @@ struct command {
 
 struct verb {
 	const char *name;
-	bool builds;			/* takes --drives and --shape */
+	bool builds;			/* wants --drives and --shape */
 	int (*run)(struct command *command, struct msd_error *err);
 };
 
@@ -266,22 +266,9 @@ static void parse_options(struct command *command)
 			command->listed |= out_option(tool, option, &command->out);
 	}
 	command->verb = find_verb(tool);
+	tool_check_options(tool, command->verb->name);
 	if (tool_next_operand(tool))
 		tool_usage_error(tool, "%s: takes nothing behind it", command->verb->name);
-}
-
-static void check_options(struct command *command)
-{
-	const char *verb = command->verb->name;
-	struct tool *tool = &command->tool;
-
-	if ((command->drives || command->shape) && !command->verb->builds)
-		tool_usage_error(tool, "--drives and --shape go with start and restart, not with %s", verb);
-	if (command->gadget_options.soft && strcmp(verb, "replug"))
-		tool_usage_error(tool, "--soft goes with replug, not with %s", verb);
-	if (command->listed && strcmp(verb, "status") && strcmp(verb, "check"))
-		tool_usage_error(tool, "--json, --pairs, --noheadings and --output go with status and check,"
-				 " not with %s", verb);
 }
 
 /* What the options say goes before what the file says. */
@@ -350,7 +337,6 @@ int main(int argc, char **argv)
 	tool_init(&command.tool, "otgmsd-gadget", argc, argv, options,
 		  "[OPTION…]\n       start|stop|restart|status|replug|enable|disable|check");
 	parse_options(&command);
-	check_options(&command);
 	rc = run(&command, &err);
 	status = tool_exit_status(rc);
 	if (rc < 0 && err.msg[0]) {

@@ -19,12 +19,16 @@ struct out_column {
 	bool hidden;		/* only with --output */
 };
 
-/* The options that every list takes; the program copies this into its table. */
-#define OUT_OPTIONS                                                                               \
-	{ "json", 'J', POPT_ARG_NONE, NULL, 'J', "Print JSON", NULL },                            \
-	{ "pairs", 'P', POPT_ARG_NONE, NULL, 'P', "Print KEY=\"value\" pairs", NULL },            \
-	{ "noheadings", 'n', POPT_ARG_NONE, NULL, 'n', "Print no heading line", NULL },           \
-	{ "output", 'o', POPT_ARG_STRING, NULL, 'o', "Print these columns", "COLUMNS" }
+/*
+ * The options that every list takes; the program copies this into its table. _FOR names the
+ * commands that print lists.
+ */
+#define OUT_OPTIONS OUT_OPTIONS_FOR("Print")
+#define OUT_OPTIONS_FOR(print)                                                                    \
+	{ "json", 'J', POPT_ARG_NONE, NULL, 'J', print " JSON", NULL },                           \
+	{ "pairs", 'P', POPT_ARG_NONE, NULL, 'P', print " KEY=\"value\" pairs", NULL },           \
+	{ "noheadings", 'n', POPT_ARG_NONE, NULL, 'n', print " no heading line", NULL },          \
+	{ "output", 'o', POPT_ARG_STRING, NULL, 'o', print " these columns", "COLUMNS" }
 
 struct out_options {
 	bool json, pairs, noheadings;

@@ -6,9 +6,10 @@
 #include "base/progress.h"
 #include "tool.h"
 
-#define PROGRESS_OPTION                                                                           \
-	{ "progress", 0, POPT_ARG_STRING, NULL, PROGRESS_OPTION_VAL,                              \
-	  "Show progress: always, never, or auto (on a terminal)", "WHEN" }
+/* _FOR names the commands that have a bar. */
+#define PROGRESS_OPTION PROGRESS_OPTION_FOR("Show progress: always, never, or auto (on a terminal)")
+#define PROGRESS_OPTION_FOR(help)                                                                 \
+	{ "progress", 0, POPT_ARG_STRING, NULL, PROGRESS_OPTION_VAL, help, "WHEN" }
 enum { PROGRESS_OPTION_VAL = 0x20000 };
 
 struct progress {

@@ -38,6 +38,16 @@ static void log_message(void *data, enum msd_log_level level, const char *msg)
 			    level == MSD_LOG_HINT ? "hint: " : "", msg);
 }
 
+static void *grow(const struct tool *tool, void *array, size_t bytes)
+{
+	array = realloc(array, bytes);
+	if (!array) {
+		print_message(tool, "", strerror(ENOMEM));
+		exit(TOOL_FAILED);
+	}
+	return array;
+}
+
 /* Remembers a string to be freed by tool_done. */
 static const char *keep(struct tool *tool, char *text)
 {
@@ -45,12 +55,7 @@ static const char *keep(struct tool *tool, char *text)
 
 	if (!text)
 		return NULL;
-	kept = realloc(tool->kept, (tool->n_kept + 1) * sizeof(*kept));
-	if (!kept) {
-		print_message(tool, "", strerror(ENOMEM));
-		exit(TOOL_FAILED);
-	}
-	tool->kept = kept;
+	kept = tool->kept = grow(tool, tool->kept, (tool->n_kept + 1) * sizeof(*kept));
 	kept[tool->n_kept++] = text;
 	return text;
 }
@@ -83,6 +88,7 @@ void tool_init_plain(struct tool *tool, const char *name, int argc, char **argv,
 	tool->name = name;
 	tool->log.fn = log_message;
 	tool->log.data = tool;
+	tool->options = options;
 	all[0].arg = (void *)options;
 	all[1].arg = (void *)common_options;
 	tool->popt = poptGetContext(name, argc, (const char **)argv, all, 0);
@@ -126,6 +132,9 @@ int tool_next_option(struct tool *tool)
 			print_and_exit(tool, option);
 			break;
 		default:
+			tool->given = grow(tool, tool->given,
+					   (tool->n_given + 1) * sizeof(*tool->given));
+			tool->given[tool->n_given++] = option;
 			return option;
 		}
 	}
@@ -133,6 +142,29 @@ int tool_next_option(struct tool *tool)
 		tool_usage_error(tool, "%s: %s", poptBadOption(tool->popt, POPT_BADOPTION_NOALIAS),
 				 poptStrerror(option));
 	return 0;
+}
+
+/* Whether a help text begins with the names of commands, and this one is not among them. */
+static bool is_for_others(const char *help, const char *command)
+{
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyz";
+	size_t len = strspn(help, letters), wanted = strlen(command);
+	bool found = false;
+
+	for (;; help += len + 2, len = strspn(help, letters)) {
+		found |= len == wanted && !strncmp(help, command, len);
+		if (len == 0 || strncmp(help + len, ", ", 2))
+			break;
+	}
+	return len && help[len] == ':' && !found;
+}
+
+void tool_check_options(struct tool *tool, const char *command)
+{
+	for (const struct poptOption *o = tool->options; o->longName; o++)
+		for (unsigned i = 0; i < tool->n_given; i++)
+			if (tool->given[i] == o->val && is_for_others(o->descrip, command))
+				tool_usage_error(tool, "--%s is not for %s", o->longName, command);
 }
 
 const char *tool_option_value(struct tool *tool)
@@ -258,5 +290,8 @@ int tool_done(struct tool *tool, int status)
 	free(tool->kept);
 	tool->kept = NULL;
 	tool->n_kept = 0;
+	free(tool->given);
+	tool->given = NULL;
+	tool->n_given = 0;
 	return status;
 }

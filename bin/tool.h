@@ -29,6 +29,9 @@ struct tool {
 	const char *config;		/* -C, or NULL */
 	struct msd_log log;		/* prints warnings, and steps when verbose */
 	poptContext popt;
+	const struct poptOption *options;	/* the program's own */
+	int *given;			/* what tool_next_option returned, freed by tool_done */
+	unsigned n_given;
 	char **kept;			/* option values and operands, freed by tool_done */
 	unsigned n_kept;
 };
@@ -54,6 +57,12 @@ void tool_set_locale(void);
  * print and exit; -q, -v and -C are taken in; a wrong option ends the program.
  */
 int tool_next_option(struct tool *tool);
+
+/*
+ * Ends the program when an option was given that is for other commands than this one, as its help
+ * text says, which then begins with their names: "put, get: …".
+ */
+void tool_check_options(struct tool *tool, const char *command);
 
 /* The value of the option that tool_next_option returned; lives as long as tool. */
 const char *tool_option_value(struct tool *tool);

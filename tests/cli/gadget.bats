@@ -27,11 +27,13 @@ gadget()
 }
 
 @test "options go with the verbs that know them" {
-  for line in 'stop --drives=1' 'replug --shape=luns' 'start --soft' 'start --json' 'stop -o GADGET'; do
+  for line in 'stop --drives=1' 'replug --shape=luns' 'start --soft' 'start --json' 'stop -o GADGET' \
+    'status --timeout=1' 'status --dry-run' 'stop --controller=udc.0'; do
     # shellcheck disable=SC2086
     gadget $line
     [ "$status" = 2 ] || fail "$line: $status"
     [ -z "$output" ]
+    [[ $stderr == *" is not for ${line%% *}"* ]] || fail "$stderr"
   done
 }
 

@@ -214,6 +214,16 @@ EOF
   run -1 --separate-stderr msd-normalfiles list image nowhere
 }
 
+@test "options go with the commands that know them" {
+  for line in 'list --delete' 'get --exclude=x' 'cat --label=x' 'mkdir --snapshot' 'rm -p' 'info -r' \
+    'list --no-sync' 'unpack --mangle' 'mv --json' 'label --progress=never' 'pack --max-size=1M'; do
+    # shellcheck disable=SC2086
+    run -2 --separate-stderr msd-normalfiles $line image x
+    [[ $stderr == *" is not for ${line%% *}"* ]] || fail "$line: $stderr"
+  done
+  run -2 --separate-stderr msd-normalfiles pack --partition=2 tree image
+}
+
 @test "get and cat" {
   make_tree
   make_image 16M -F 16
