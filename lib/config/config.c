@@ -185,47 +185,112 @@ static int parse_inquiry(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *re
 	return 0;
 }
 
-#define NUMBER(name, parse) CFG_INT_CB(name, 0, CFGF_NODEFAULT, parse)
-#define TEXT(name, parse) CFG_STR_CB(name, NULL, CFGF_NODEFAULT, parse)
+/* A key, and where its value goes. */
+struct key {
+	const char *name;
+	cfg_callback_t parse;
+	enum { KEY_NUMBER, KEY_FIELD, KEY_TEXT } kind;	/* integer or bool, char[], char * */
+	uint16_t at, size;				/* in the structure that the table is for */
+};
 
-#define DRIVE_KEYS                          \
-	NUMBER("cdrom", parse_yes_no),      \
-	NUMBER("rw", parse_yes_no),         \
-	NUMBER("removable", parse_yes_no),  \
-	NUMBER("fua", parse_yes_no),        \
-	TEXT("vendor", parse_inquiry),      \
-	TEXT("product", parse_inquiry),     \
-	TEXT("product_cdrom", parse_inquiry), \
-	TEXT("revision", parse_inquiry),    \
-	NUMBER("user", parse_user),         \
-	NUMBER("group", parse_group),       \
-	CFG_END()
+#define KEY(kind, name, parse, type, field) \
+	{ name, parse, kind, offsetof(type, field), sizeof(((type *)NULL)->field) }
+#define NUMBER(name, parse, field) KEY(KEY_NUMBER, name, parse, struct msd_config, field)
+#define TEXT(name, parse, field) KEY(KEY_TEXT, name, parse, struct msd_config, field)
+#define DRIVE_NUMBER(name, parse, field) KEY(KEY_NUMBER, name, parse, struct msd_drive_spec, field)
+#define DRIVE_TEXT(name, field) KEY(KEY_FIELD, name, parse_inquiry, struct msd_drive_spec, field)
 
-/* Leaves *to as it is when the key is not there. */
-#define GET_NUMBER(cfg, key, to)                                      \
-	do {                                                          \
-		if (cfg_size(cfg, key))                               \
-			*(to) = (__typeof__(*(to)))cfg_getint(cfg, key); \
-	} while (0)
+static const struct key gadget_keys[] = {
+	TEXT("gadget", parse_name, gadget.name),
+	TEXT("controller", parse_name, gadget.controller),
+	NUMBER("shape", parse_shape, gadget.shape),
+	NUMBER("drives", parse_drives, gadget.n_drives),
+	NUMBER("max_power", parse_power, gadget.max_power_ma),
+	{ 0 }
+};
 
-static int get_text(cfg_t *cfg, const char *key, char **to)
+static const struct key id_keys[] = {
+	NUMBER("vendor", parse_id, gadget.vendor_id),
+	NUMBER("product", parse_id, gadget.product_id),
+	NUMBER("device", parse_id, gadget.bcd_device),
+	NUMBER("usb", parse_id, gadget.bcd_usb),
+	{ 0 }
+};
+
+static const struct key string_keys[] = {
+	TEXT("manufacturer", parse_text, gadget.manufacturer),
+	TEXT("product", parse_text, gadget.product),
+	TEXT("serial", parse_text, gadget.serial),
+	TEXT("configuration", parse_text, gadget.configuration),
+	{ 0 }
+};
+
+static const struct key drive_keys[] = {
+	DRIVE_NUMBER("cdrom", parse_yes_no, cdrom),
+	DRIVE_NUMBER("rw", parse_yes_no, rw),
+	DRIVE_NUMBER("removable", parse_yes_no, removable),
+	DRIVE_NUMBER("fua", parse_yes_no, fua),
+	DRIVE_TEXT("vendor", vendor),
+	DRIVE_TEXT("product", product),
+	DRIVE_TEXT("product_cdrom", product_cdrom),
+	DRIVE_TEXT("revision", revision),
+	DRIVE_NUMBER("user", parse_user, uid),
+	DRIVE_NUMBER("group", parse_group, gid),
+	{ 0 }
+};
+
+static const struct key storage_keys[] = { TEXT("path", parse_path, storage_path), { 0 } };
+
+static const struct section {
+	const char *name;
+	const struct key *keys;
+	cfg_flag_t flags;
+} sections[] = {
+	{ "ids", id_keys, CFGF_NONE },
+	{ "strings", string_keys, CFGF_NONE },
+	{ "defaults", drive_keys, CFGF_NONE },
+	{ "drive", drive_keys, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES },
+	{ "storage", storage_keys, CFGF_NONE },
+};
+
+#define N_SECTIONS (sizeof(sections) / sizeof(*sections))
+/* in one section */
+#define KEYS_MAX (sizeof(drive_keys) / sizeof(*drive_keys))
+
+static void get_number(const cfg_opt_t *opt, size_t size, void *to)
 {
-	char *copy;
+	long value = cfg_opt_getnint((cfg_opt_t *)opt, 0);
 
-	if (!cfg_size(cfg, key))
-		return 0;
-	copy = strdup(cfg_getstr(cfg, key));
-	if (!copy)
-		return -ENOMEM;
-	free(*to);
-	*to = copy;
-	return 0;
+	if (size == sizeof(bool))
+		*(bool *)to = value;
+	else if (size == sizeof(uint16_t))
+		*(uint16_t *)to = (uint16_t)value;
+	else
+		*(unsigned *)to = (unsigned)value;
 }
 
-static void get_field(cfg_t *cfg, const char *key, char *to, size_t len)
+/* What is not given stays as it is. */
+static int get_keys(cfg_t *cfg, const struct key *key, void *to)
 {
-	if (cfg_size(cfg, key))
-		snprintf(to, len, "%s", cfg_getstr(cfg, key));
+	for (; key->name; key++) {
+		cfg_opt_t *opt = cfg_getopt(cfg, key->name);
+		char *at = (char *)to + key->at, *copy;
+
+		if (!cfg_opt_size(opt))
+			continue;
+		if (key->kind == KEY_NUMBER) {
+			get_number(opt, key->size, at);
+		} else if (key->kind == KEY_FIELD) {
+			snprintf(at, key->size, "%s", cfg_opt_getnstr(opt, 0));
+		} else {
+			copy = strdup(cfg_opt_getnstr(opt, 0));
+			if (!copy)
+				return -ENOMEM;
+			free(*(char **)at);
+			*(char **)at = copy;
+		}
+	}
+	return 0;
 }
 
 /* A CD is never writable; what only one of the two says decides the other. */
@@ -233,8 +298,6 @@ static int get_type(cfg_t *cfg, struct msd_drive_spec *drive)
 {
 	bool cdrom_given = cfg_size(cfg, "cdrom"), rw_given = cfg_size(cfg, "rw");
 
-	GET_NUMBER(cfg, "cdrom", &drive->cdrom);
-	GET_NUMBER(cfg, "rw", &drive->rw);
 	if (!drive->cdrom || !drive->rw) {
 		if (cdrom_given && !rw_given)
 			drive->rw = !drive->cdrom;
@@ -253,14 +316,7 @@ static int get_type(cfg_t *cfg, struct msd_drive_spec *drive)
 
 static int get_drive(cfg_t *cfg, struct msd_drive_spec *drive)
 {
-	GET_NUMBER(cfg, "removable", &drive->removable);
-	GET_NUMBER(cfg, "fua", &drive->fua);
-	GET_NUMBER(cfg, "user", &drive->uid);
-	GET_NUMBER(cfg, "group", &drive->gid);
-	get_field(cfg, "vendor", drive->vendor, sizeof(drive->vendor));
-	get_field(cfg, "product", drive->product, sizeof(drive->product));
-	get_field(cfg, "product_cdrom", drive->product_cdrom, sizeof(drive->product_cdrom));
-	get_field(cfg, "revision", drive->revision, sizeof(drive->revision));
+	get_keys(cfg, drive_keys, drive);
 	return get_type(cfg, drive);
 }
 
@@ -268,7 +324,6 @@ static int get_drives(cfg_t *cfg, struct msd_config *config)
 {
 	int rc;
 
-	GET_NUMBER(cfg, "drives", &config->gadget.n_drives);
 	for (unsigned i = 0; i < MSD_DRIVES_MAX; i++) {
 		rc = get_drive(cfg_getsec(cfg, "defaults"), &config->gadget.drives[i]);
 		if (rc < 0)
@@ -292,54 +347,41 @@ static int get_drives(cfg_t *cfg, struct msd_config *config)
 
 static int get_all(cfg_t *cfg, struct msd_config *config)
 {
-	cfg_t *ids = cfg_getsec(cfg, "ids"), *strings = cfg_getsec(cfg, "strings");
+	int rc = get_keys(cfg, gadget_keys, config);
 
-	GET_NUMBER(cfg, "shape", &config->gadget.shape);
-	GET_NUMBER(cfg, "max_power", &config->gadget.max_power_ma);
-	GET_NUMBER(ids, "vendor", &config->gadget.vendor_id);
-	GET_NUMBER(ids, "product", &config->gadget.product_id);
-	GET_NUMBER(ids, "device", &config->gadget.bcd_device);
-	GET_NUMBER(ids, "usb", &config->gadget.bcd_usb);
-	if (get_text(cfg, "gadget", &config->gadget.name) < 0 ||
-	    get_text(cfg, "controller", &config->gadget.controller) < 0 ||
-	    get_text(strings, "manufacturer", &config->gadget.manufacturer) < 0 ||
-	    get_text(strings, "product", &config->gadget.product) < 0 ||
-	    get_text(strings, "serial", &config->gadget.serial) < 0 ||
-	    get_text(strings, "configuration", &config->gadget.configuration) < 0 ||
-	    get_text(cfg_getsec(cfg, "storage"), "path", &config->storage_path) < 0)
-		return -ENOMEM;
-	return get_drives(cfg, config);
+	for (size_t i = 0; rc == 0 && i < N_SECTIONS; i++)
+		if (sections[i].keys != drive_keys)
+			rc = get_keys(cfg_getsec(cfg, sections[i].name), sections[i].keys, config);
+	return rc < 0 ? rc : get_drives(cfg, config);
+}
+
+/* The keys as libconfuse wants them. Returns the end of the table. */
+static cfg_opt_t *add_keys(cfg_opt_t *opt, const struct key *key)
+{
+	for (; key->name; key++)
+		*opt++ = (cfg_opt_t){
+			.name = key->name, .type = key->kind == KEY_NUMBER ? CFGT_INT : CFGT_STR,
+			.flags = CFGF_NODEFAULT, .parsecb = key->parse,
+		};
+	*opt = (cfg_opt_t)CFG_END();
+	return opt;
 }
 
 static int parse(const char *path, char *text, struct msd_config *config, struct msd_error *err)
 {
-	cfg_opt_t ids[] = {
-		NUMBER("vendor", parse_id), NUMBER("product", parse_id),
-		NUMBER("device", parse_id), NUMBER("usb", parse_id), CFG_END()
-	};
-	cfg_opt_t strings[] = {
-		TEXT("manufacturer", parse_text), TEXT("product", parse_text),
-		TEXT("serial", parse_text), TEXT("configuration", parse_text), CFG_END()
-	};
-	cfg_opt_t storage[] = { TEXT("path", parse_path), CFG_END() };
-	cfg_opt_t drive[] = { DRIVE_KEYS }, defaults[] = { DRIVE_KEYS };
-	cfg_opt_t keys[] = {
-		TEXT("gadget", parse_name),
-		TEXT("controller", parse_name),
-		NUMBER("shape", parse_shape),
-		NUMBER("drives", parse_drives),
-		NUMBER("max_power", parse_power),
-		CFG_SEC("ids", ids, CFGF_NONE),
-		CFG_SEC("strings", strings, CFGF_NONE),
-		CFG_SEC("defaults", defaults, CFGF_NONE),
-		CFG_SEC("drive", drive, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
-		CFG_SEC("storage", storage, CFGF_NONE),
-		CFG_END()
-	};
+	cfg_opt_t keys[N_SECTIONS][KEYS_MAX], all[KEYS_MAX + N_SECTIONS];
+	cfg_opt_t *opt = add_keys(all, gadget_keys);
 	_cleanup_fclose_ FILE *file = fmemopen(text, strlen(text), "r");
-	cfg_t *cfg = cfg_init(keys, CFGF_NONE);
+	cfg_t *cfg;
 	int rc = -ENOMEM;
 
+	for (size_t i = 0; i < N_SECTIONS; i++) {
+		add_keys(keys[i], sections[i].keys);
+		*opt++ = (cfg_opt_t){ .name = sections[i].name, .type = CFGT_SEC,
+				      .flags = sections[i].flags, .subopts = keys[i] };
+	}
+	*opt = (cfg_opt_t)CFG_END();
+	cfg = cfg_init(all, CFGF_NONE);
 	if (!file || !cfg)
 		goto out;
 	cfg_set_error_function(cfg, on_error);
