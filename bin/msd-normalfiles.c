@@ -32,7 +32,7 @@ static const struct poptOption options[] = {
 	{ "exclude", 0, POPT_ARG_STRING, NULL, OPT_EXCLUDE, "unpack: nothing like this", "GLOB" },
 	{ "max-size", 0, POPT_ARG_STRING, NULL, OPT_MAX_SIZE, "unpack: stop before more than SIZE", "SIZE" },
 	{ "max-files", 0, POPT_ARG_STRING, NULL, OPT_MAX_FILES, "unpack: stop before more than N files", "N" },
-	{ "snapshot", 0, POPT_ARG_NONE, NULL, OPT_SNAPSHOT, "cat, get, info, list, unpack: read a copy of this moment", NULL },
+	{ "snapshot", 0, POPT_ARG_NONE, NULL, OPT_SNAPSHOT, "cat, check, get, info, list, unpack: read a copy of now", NULL },
 	{ "size", 's', POPT_ARG_STRING, NULL, 's', "pack: at least SIZE, 256M if not given", "SIZE" },
 	{ "type", 't', POPT_ARG_STRING, NULL, 't', "pack: fat, fat12, fat16, fat32 or exfat", "TYPE" },
 	{ "label", 'L', POPT_ARG_STRING, NULL, 'L', "pack: name of the volume", "LABEL" },
@@ -40,7 +40,7 @@ static const struct poptOption options[] = {
 	{ "mangle", 0, POPT_ARG_NONE, NULL, OPT_MANGLE, "add, pack: change names that do not fit", NULL },
 	{ "no-sync", 0, POPT_ARG_NONE, NULL, OPT_NO_SYNC, "add, label, mkdir, mv, pack, rm: do not wait for the disk", NULL },
 	PROGRESS_OPTION_FOR("add, get, pack, unpack: always, never or auto"),
-	OUT_OPTIONS_FOR("info, list: print"),
+	OUT_OPTIONS_FOR("check, info, list: print"),
 	POPT_TABLEEND
 };
 
@@ -52,6 +52,7 @@ static const struct command {
 } commands[] = {
 	{ "add", 2, UINT32_MAX, "IMAGE SOURCE… [FOLDER/] or IMAGE - FILE", normalfiles_add },
 	{ "cat", 2, UINT32_MAX, "IMAGE FILE…", normalfiles_cat },
+	{ "check", 1, 1, "IMAGE", normalfiles_check },
 	{ "get", 3, UINT32_MAX, "IMAGE PATH… TO", normalfiles_get },
 	{ "info", 1, 1, "IMAGE", normalfiles_info },
 	{ "label", 1, 2, "IMAGE [LABEL]", normalfiles_label },
@@ -70,7 +71,12 @@ static void tell_damage(void *data, uint64_t offset_bytes, const char *what)
 	struct normalfiles *nf = data;
 	const char *path = nf->volume ? msd_fs_get_path(nf->volume->fs) : "";
 
-	if (nf->n_damages++ >= DAMAGES_SHOWN)
+	nf->n_damages++;
+	if (nf->tell) {
+		nf->tell(nf, offset_bytes, what);
+		return;
+	}
+	if (nf->n_damages > DAMAGES_SHOWN)
 		return;
 	progress_end(&nf->progress);
 	fprintf(stderr, "%s: %s: %s%s%s (byte %llu)\n", nf->tool.name, nf->operands[0], path,

@@ -29,6 +29,9 @@ struct normalfiles {
 	struct msd_io *io;
 	struct msd_volume *volume;
 	uint64_t n_damages;			/* told so far */
+	/* where damage goes; NULL: to standard error */
+	void (*tell)(struct normalfiles *nf, uint64_t offset_bytes, const char *what);
+	void *tell_data;
 	struct msd_error err;
 };
 
@@ -52,6 +55,7 @@ void normalfiles_tell_mangled(void *data, const char *path, const char *name);
 /* The commands. Each returns the exit status. */
 int normalfiles_add(struct normalfiles *nf);
 int normalfiles_cat(struct normalfiles *nf);
+int normalfiles_check(struct normalfiles *nf);
 int normalfiles_get(struct normalfiles *nf);
 int normalfiles_info(struct normalfiles *nf);
 int normalfiles_label(struct normalfiles *nf);

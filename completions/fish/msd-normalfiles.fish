@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # fish completion for msd-normalfiles
-complete -c msd-normalfiles -n __fish_use_subcommand -a 'add cat get info label list mkdir mv pack rm unpack' -f
+complete -c msd-normalfiles -n __fish_use_subcommand -a 'add cat check get info label list mkdir mv pack rm unpack' -f
 complete -c msd-normalfiles -s r -l recursive -d 'add, get, list, rm: all that is in folders'
 complete -c msd-normalfiles -s p -l parents -d 'add, mkdir: with the folders above'
 complete -c msd-normalfiles -l partition -x -d 'Use partition N'
@@ -10,7 +10,7 @@ complete -c msd-normalfiles -l include -x -d 'unpack: only files like this'
 complete -c msd-normalfiles -l exclude -x -d 'unpack: nothing like this'
 complete -c msd-normalfiles -l max-size -x -d 'unpack: stop before more than SIZE'
 complete -c msd-normalfiles -l max-files -x -d 'unpack: stop before more than N files'
-complete -c msd-normalfiles -l snapshot -d 'cat, get, info, list, unpack: read a copy of this moment'
+complete -c msd-normalfiles -l snapshot -d 'cat, check, get, info, list, unpack: read a copy of now'
 complete -c msd-normalfiles -s s -l size -x -d 'pack: at least SIZE'
 complete -c msd-normalfiles -s t -l type -x -a 'fat fat12 fat16 fat32 exfat' -d 'pack: file system'
 complete -c msd-normalfiles -s L -l label -x -d 'pack: name of the volume'

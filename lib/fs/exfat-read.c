@@ -22,7 +22,7 @@ static int exfat_read_next(struct msd_fs *fs, uint32_t cluster, uint32_t *ret,
 	if (*ret > EXFAT_BAD)
 		*ret = 0;
 	else if (!fs_is_cluster(fs, *ret))
-		*ret = FS_BAD;
+		*ret = *ret == 0 ? FS_FREE : *ret == EXFAT_BAD ? FS_BAD : FS_NONE;
 	return 0;
 }
 
@@ -40,6 +40,9 @@ static void set_name(struct msd_fs *fs, struct msd_fs_node *node, const union ex
 	if (have < wanted)
 		msd_fs_damage(fs, node->entry_offset_bytes, "name has %u of %u characters",
 			   have, wanted);
+	if (fs->strict_hashes && have == wanted &&
+	    msd_exfat_name_hash(units, have) != le16_get(set[1].stream.name_hash))
+		msd_fs_damage(fs, node->entry_offset_bytes, "hash of a name is wrong");
 	if (!msd_fs_name_set(node, units, have))
 		msd_fs_damage(fs, node->entry_offset_bytes,
 			   "name that no file can have, read as '%s'", node->name);
@@ -78,6 +81,12 @@ static void set_node(struct msd_fs *fs, struct msd_fs_node *node, const union ex
 	node->first_cluster = le32_get(stream->first_cluster);
 	node->size_bytes = le64_get(stream->size_bytes);
 	node->valid_bytes = le64_get(stream->valid_bytes);
+	if (fs->strict && node->contiguous && node->size_bytes == 0)
+		msd_fs_damage(fs, node->entry_offset_bytes,
+			      "'%s' is empty, but said to need no chain", node->name);
+	if (fs->strict && node->is_dir && node->size_bytes % fs->info.cluster_bytes)
+		msd_fs_damage(fs, node->entry_offset_bytes,
+			      "size of the folder '%s' is not one of whole clusters", node->name);
 	node->mtime = file_time(fs, &set[0].file);
 	if (node->size_bytes > heap) {
 		msd_fs_damage(fs, node->entry_offset_bytes,
@@ -123,6 +132,16 @@ static int read_secondaries(struct msd_fs_dir *dir, union exfat_entry *set, unsi
 	return (int)wanted;
 }
 
+/* Entries in use that nobody knows, or whose first one is missing. Vendors' own are benign. */
+static void tell_stray(struct msd_fs *fs, uint8_t type, uint64_t offset)
+{
+	if (!fs->strict || !(type & EXFAT_TYPE_IN_USE) ||
+	    (type & EXFAT_TYPE_BENIGN && !(type & EXFAT_TYPE_SECONDARY)) ||
+	    type == EXFAT_TYPE_BITMAP || type == EXFAT_TYPE_UPCASE || type == EXFAT_TYPE_LABEL)
+		return;
+	msd_fs_damage(fs, offset, "entry of type %#x that belongs to nothing", type);
+}
+
 static int exfat_dir_next(struct msd_fs_dir *dir, struct msd_fs_node *ret, struct msd_error *err)
 {
 	struct msd_fs *fs = dir->fs;
@@ -137,8 +156,10 @@ static int exfat_dir_next(struct msd_fs_dir *dir, struct msd_fs_node *ret, struc
 			dir->ended = true;
 			return 0;
 		}
-		if (raw[0] != EXFAT_TYPE_FILE)
+		if (raw[0] != EXFAT_TYPE_FILE) {
+			tell_stray(fs, raw[0], ret->entry_offset_bytes);
 			continue;
+		}
 		memcpy(set[0].raw, raw, 32);
 		ret->slot = dir->slot - 1;
 		n = set[0].file.secondary_count;

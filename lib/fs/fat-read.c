@@ -2,6 +2,7 @@
 /* Reading FAT12, FAT16 and FAT32. */
 #include <ctype.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -55,7 +56,7 @@ static int fat_read_next(struct msd_fs *fs, uint32_t cluster, uint32_t *ret, str
 	if (*ret > bad)
 		*ret = 0;
 	else if (!fs_is_cluster(fs, *ret))
-		*ret = FS_BAD;
+		*ret = *ret == 0 ? FS_FREE : *ret == bad ? FS_BAD : FS_NONE;
 	return 0;
 }
 
@@ -122,20 +123,35 @@ struct long_name {
 	uint16_t units[FAT_LFN_ENTRIES_MAX * FAT_LFN_UNITS];
 };
 
-static void take_part(struct long_name *name, const struct fat_lfn *part, uint32_t slot)
+/* Parts that no short entry follows: old systems leave them behind, and only check cares. */
+static void drop_parts(struct msd_fs_dir *dir, struct long_name *name)
+{
+	if (name->n_slots && dir->fs->strict)
+		msd_fs_damage(dir->fs, dir->buf_offset + dir->pos - 32,
+			      "long name before this entry belongs to nothing");
+	name->n_slots = 0;
+}
+
+static void take_part(struct msd_fs_dir *dir, struct long_name *name, const struct fat_lfn *part)
 {
 	unsigned order = part->order & 0x3f;
 	uint16_t *units;
 
+	if (part->order & FAT_LFN_LAST)
+		drop_parts(dir, name);
 	if (part->order & FAT_LFN_LAST) {
 		name->n_slots = order >= 1 && order <= FAT_LFN_ENTRIES_MAX ? order : 0;
 		name->left = name->n_slots;
 		name->checksum = part->checksum;
-		name->slot = slot;
+		name->slot = dir->slot - 1;
 	}
+	if (le16_get(part->cluster) && dir->fs->strict)
+		msd_fs_damage(dir->fs, dir->buf_offset + dir->pos - 32,
+			      "part of a long name that leads to a cluster");
 	if (!name->n_slots || order != name->left || part->checksum != name->checksum ||
 	    part->type != 0) {
-		name->n_slots = 0;
+		name->n_slots = 1;
+		name->left = UINT_MAX;
 		return;
 	}
 	units = name->units + (order - 1) * FAT_LFN_UNITS;
@@ -198,6 +214,9 @@ static void set_name(struct msd_fs *fs, struct msd_fs_node *node, const struct f
 		good = msd_fs_name_set(node, name->units, n);
 		node->slot = name->slot;
 	} else {
+		if (name->n_slots && fs->strict)
+			msd_fs_damage(fs, node->entry_offset_bytes,
+				      "long name before it is not of this entry");
 		good = msd_fs_name_set(node, units, short_units(fs, entry, units));
 	}
 	if (!good)
@@ -221,6 +240,8 @@ static void set_node(struct msd_fs *fs, struct msd_fs_node *node, const struct f
 	node->first_cluster = le16_get(entry->cluster_low);
 	if (fs->info.type == MSD_FS_TYPE_FAT32)
 		node->first_cluster |= (uint32_t)(le16_get(entry->cluster_high) & 0xfff) << 16;
+	if (node->is_dir && le32_get(entry->size_bytes) && fs->strict)
+		msd_fs_damage(fs, node->entry_offset_bytes, "folder '%s' has a size", node->name);
 	node->size_bytes = node->is_dir ? 0 : le32_get(entry->size_bytes);
 	node->valid_bytes = node->size_bytes;
 	node->mtime = msd_fs_time(fs, le16_get(entry->write_date), le16_get(entry->write_time), 0);
@@ -237,19 +258,18 @@ static int fat_dir_next(struct msd_fs_dir *dir, struct msd_fs_node *ret, struct 
 	while ((rc = msd_fs_dir_slot(dir, &raw, &ret->entry_offset_bytes, err)) > 0) {
 		entry = (const struct fat_dirent *)raw;
 		if (entry->name[0] == FAT_DIRENT_END) {
+			drop_parts(dir, &name);
 			dir->ended = true;
 			return 0;
 		}
-		if (entry->name[0] == FAT_DIRENT_FREE) {
-			name.n_slots = 0;
+		if ((entry->attr & FAT_ATTR_LONG_NAME_MASK) == FAT_ATTR_LONG_NAME &&
+		    entry->name[0] != FAT_DIRENT_FREE) {
+			take_part(dir, &name, (const struct fat_lfn *)raw);
 			continue;
 		}
-		if ((entry->attr & FAT_ATTR_LONG_NAME_MASK) == FAT_ATTR_LONG_NAME) {
-			take_part(&name, (const struct fat_lfn *)raw, dir->slot - 1);
-			continue;
-		}
-		if ((entry->attr & FAT_ATTR_VOLUME_ID) || is_dot(entry)) {
-			name.n_slots = 0;
+		if (entry->name[0] == FAT_DIRENT_FREE || (entry->attr & FAT_ATTR_VOLUME_ID) ||
+		    is_dot(entry)) {
+			drop_parts(dir, &name);
 			continue;
 		}
 		ret->slot = dir->slot - 1;
@@ -260,11 +280,13 @@ static int fat_dir_next(struct msd_fs_dir *dir, struct msd_fs_node *ret, struct 
 			/* the root's number: nothing but ".." may lead back there */
 			msd_fs_damage(fs, ret->entry_offset_bytes,
 				   "folder '%s' has no clusters", ret->name);
-			name.n_slots = 0;
+			name = (struct long_name){ .n_slots = 0 };
 			continue;
 		}
 		return 1;
 	}
+	if (rc == 0)
+		drop_parts(dir, &name);
 	return rc;
 }
 

@@ -6,7 +6,7 @@
 #include "fs/read.h"
 
 struct msd_fs_ops {
-	/* The entry of the FAT, or of the chain as a whole: a cluster, 0 at its end, FS_BAD. */
+	/* The entry of the FAT: a cluster, 0 at the end of a chain, one of FS_* below. */
 	int (*read_next)(struct msd_fs *fs, uint32_t cluster, uint32_t *ret, struct msd_error *err);
 	int (*dir_next)(struct msd_fs_dir *dir, struct msd_fs_node *ret, struct msd_error *err);
 	int (*read_label)(struct msd_fs *fs, char *buf, size_t len, struct msd_error *err);
@@ -15,9 +15,14 @@ struct msd_fs_ops {
 			 struct msd_error *err);
 };
 
-/* What no cluster has as its number: of read_next; of a map whose chain came back to itself. */
-#define FS_BAD 0xFFFFFFFFu
+/*
+ * What no cluster has as its number, of read_next: none that there is, a free one, one marked as
+ * bad. And of a map whose chain came back to itself.
+ */
+#define FS_NONE 0xFFFFFFFFu
 #define FS_LOOP 0xFFFFFFFEu
+#define FS_FREE 0xFFFFFFFDu
+#define FS_BAD 0xFFFFFFFCu
 
 struct local_time {
 	uint32_t key;			/* date and hour that base is of; 0: none */
@@ -30,6 +35,9 @@ struct msd_fs {
 	struct msd_damage damage;
 	uint64_t n_damages;
 	const char *path;		/* of what a walk is at */
+	bool strict;			/* tell what readers can pass over, too */
+	bool strict_hashes;		/* exFAT: of names, which are by the usual upcase table */
+	bool hush_chains;		/* tell nothing of chains: they are checked elsewhere */
 	struct msd_fs_info info;
 	struct msd_area *fat;
 	uint64_t boot_offset;		/* of the boot sector used: not 0 for a backup */
@@ -64,6 +72,14 @@ struct msd_fs_dir {
 	uint32_t seen;			/* slots that it was called for */
 	uint8_t buf[8192];
 };
+
+/* Where in the window a cluster's entry of the FAT is. */
+static inline uint64_t fs_entry_offset(const struct msd_fs *fs, uint32_t cluster)
+{
+	static const uint8_t halves[] = { 3, 4, 8, 8 };
+
+	return fs->fat_offset + (uint64_t)cluster * halves[fs->info.type] / 2;
+}
 
 /* Counts and tells it. */
 void msd_fs_damage(struct msd_fs *fs, uint64_t offset_bytes, const char *fmt, ...)

@@ -172,6 +172,7 @@ void msd_fs_map_init(struct msd_fs *fs, const struct msd_fs_node *node, struct m
 		ret->left_bytes = ret->fixed_root ? fs->root_bytes : UINT64_MAX;
 		return;
 	}
+	ret->place = node->entry_offset_bytes;
 	ret->cluster = node->first_cluster;
 	ret->contiguous = node->contiguous;
 	ret->left_bytes = node->size_bytes;
@@ -182,13 +183,12 @@ void msd_fs_map_init(struct msd_fs *fs, const struct msd_fs_node *node, struct m
 static int map_end(struct msd_fs_map *map, const char *what)
 {
 	struct msd_fs *fs = map->fs;
-	uint64_t offset = fs_is_cluster(fs, map->cluster) ? fs_cluster_offset(fs, map->cluster) : 0;
 
-	if (map->left_bytes != UINT64_MAX)
-		msd_fs_damage(fs, offset, "%s; the last %llu bytes are missing", what,
+	if (!fs->hush_chains && map->left_bytes != UINT64_MAX)
+		msd_fs_damage(fs, map->place, "%s; the last %llu bytes are missing", what,
 			   (unsigned long long)map->left_bytes);
-	else
-		msd_fs_damage(fs, offset, "%s", what);
+	else if (!fs->hush_chains)
+		msd_fs_damage(fs, map->place, "%s", what);
 	map->damaged = true;
 	map->left_bytes = 0;
 	return 0;
@@ -232,6 +232,7 @@ static int map_run(struct msd_fs_map *map, uint64_t *ret_clusters, struct msd_er
 	}
 	*ret_clusters = n;
 	map->cluster = next;
+	map->place = fs_entry_offset(fs, cluster);
 	return 0;
 }
 
@@ -254,8 +255,12 @@ int msd_fs_map_next(struct msd_fs_map *map, struct msd_extent *ret, struct msd_e
 		return map_end(map, "chain of clusters ends too early");
 	if (map->cluster == FS_LOOP)
 		return map_end(map, "chain of clusters is a loop");
+	if (map->cluster == FS_FREE)
+		return map_end(map, "a cluster of its chain is free");
+	if (map->cluster == FS_BAD)
+		return map_end(map, "a cluster of its chain is marked as bad");
 	if (!fs_is_cluster(fs, map->cluster))
-		return map_end(map, "chain leads to a cluster that is free, bad or none");
+		return map_end(map, "chain of clusters leads to none that there is");
 	map->begun = true;
 	ret->offset_bytes = fs_cluster_offset(fs, map->cluster);
 	rc = map_run(map, &clusters, reterr);

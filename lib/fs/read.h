@@ -116,6 +116,7 @@ struct msd_fs_map {
 	uint32_t cluster;		/* that comes next, 0: none */
 	uint32_t n_steps, limit;	/* Brent's way to find a loop */
 	uint32_t mark;
+	uint64_t place;			/* what says which cluster comes next: an entry of a folder, of the FAT */
 	bool contiguous, begun;
 	bool fixed_root;
 	bool damaged;			/* it ended before left_bytes were found */

@@ -315,7 +315,7 @@ EOF
   at=$(grep -abo 'HELLO   TXT' image | cut -d: -f1)
   dd if=name of=image bs=1 seek="$at" conv=notrunc status=none
   run -5 --separate-stderr msd-normalfiles unpack image out
-  [[ $stderr == *"image: a long folder name/deep/x: chain leads to"*'(byte '* ]]
+  [[ $stderr == *"image: a long folder name/deep/x: chain of clusters leads to"*'(byte '* ]]
   [[ $stderr == *"read as 'HE_LO.TXT' (byte $at)"* ]]
   [ "$(cat out/HE_LO.TXT)" = hello ]
   cmp out/a*/70000* tree/a*/70000*

@@ -9,6 +9,7 @@
 
 #include "base/io.h"
 #include "disk/volume.h"
+#include "fs/check.h"
 #include "fs/copy-out.h"
 #include "fs/walk.h"
 
@@ -58,6 +59,22 @@ static int visit(void *data, enum msd_walk_event event, const char *path,
 	return 0;
 }
 
+static void ignore_finding(void *data, const struct msd_check_finding *finding)
+{
+	if (!finding->what[0] || !finding->path)
+		abort();
+}
+
+/* Damage that the walk over all files found must be found here as well. */
+static void check_all(struct msd_fs *fs, uint64_t damages)
+{
+	static const struct msd_check_params params = { ignore_finding, NULL };
+	struct msd_check_result result;
+
+	if (msd_fs_check(fs, &params, &result, NULL) == 0 && damages && !result.n_damages)
+		abort();
+}
+
 static inline void read_all(const uint8_t *data, size_t size)
 {
 	static const struct msd_damage damage = { ignore_damage, NULL };
@@ -66,6 +83,7 @@ static inline void read_all(const uint8_t *data, size_t size)
 	struct msd_copy_out *copy;
 	struct msd_fs_node node;
 	struct msd_io *io;
+	uint64_t damages;
 	uint32_t n;
 
 	if (msd_io_new(&memory_ops, (void *)data, "input", 0, size, &io) < 0)
@@ -73,6 +91,7 @@ static inline void read_all(const uint8_t *data, size_t size)
 	if (msd_volume_open(io, 0, NULL, &damage, &volume, NULL) == 0) {
 		struct msd_walk walk = { .fs = volume->fs, .recurse = true, .fn = visit };
 
+		damages = msd_fs_get_damages(volume->fs);
 		msd_fs_read_label(volume->fs, label, sizeof(label), NULL);
 		msd_fs_count_free(volume->fs, &n, NULL);
 		msd_fs_lookup(volume->fs, "a/b", &node, NULL);
@@ -82,6 +101,7 @@ static inline void read_all(const uint8_t *data, size_t size)
 			msd_walk_run(&walk, NULL, "", NULL);
 			msd_copy_out_free(copy);
 		}
+		check_all(volume->fs, msd_fs_get_damages(volume->fs) - damages);
 		msd_volume_close(volume);
 	}
 	msd_io_close(io);
