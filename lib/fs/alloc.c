@@ -204,7 +204,7 @@ int alloc_give_back(struct msd_change *change, struct chain *chain, uint32_t n, 
 	chain->last = new_last;
 	chain->n -= n;
 	if (chain->n == 0)
-		chain->first = 0;
+		*chain = (struct chain){ 0 };
 	if (rc == 0 && chain->n && !chain->contiguous)
 		rc = alloc_set_next(change, chain->last, EXFAT_EOC);
 	return rc;

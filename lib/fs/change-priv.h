@@ -13,8 +13,12 @@ struct run {
 	uint32_t start, n;
 };
 
-/* The steps of a commit that a write to a folder belongs to; see change.h. */
-enum step { STEP_ADD, STEP_REMOVE, N_STEPS };
+/*
+ * The steps of a commit that a write to a folder belongs to; see change.h. Where the entries of a name
+ * on FAT lie in several places, those before the last come first when they are added, and go last:
+ * fsck.fat removes a long name that lacks its end by itself, but not one that lacks its beginning.
+ */
+enum step { STEP_ADD_FRONT, STEP_ADD, STEP_REMOVE, STEP_REMOVE_FRONT, N_STEPS };
 
 struct write {
 	uint64_t offset;
@@ -101,6 +105,7 @@ struct msd_change {
 
 #define CHANGE_BUF_BYTES (1u << 20)
 #define NO_SLOT UINT32_MAX
+#define SECTOR_BYTES_MIN 512u	/* what a disk writes in one piece */
 
 /* Makes room for one more in an array of n with room for *room. Returns it, NULL without memory. */
 void *change_grow(void *array, size_t n, size_t *room, size_t size);
@@ -176,12 +181,21 @@ int folder_write_slots(struct msd_change *change, struct folder *folder, uint32_
 		       const void *buf, enum step step);
 /* Room for n entries in a row; the folder grows when there is none. */
 int folder_take_slots(struct msd_change *change, struct folder *folder, uint32_t n, uint32_t *ret);
+/*
+ * exFAT: the entries of a file or folder with other numbers in the first two. They have a checksum,
+ * so that they are written as one sector, or else new in another place; a new one has no old place.
+ */
+int folder_write_set(struct msd_change *change, struct folder *folder, uint32_t slot, uint32_t n,
+		     union exfat_entry *set, bool is_new);
 int folder_remove_slots(struct msd_change *change, struct folder *folder, uint32_t slot, uint32_t n);
 int folder_add_name(struct msd_change *change, struct folder *folder, const uint16_t *units, size_t n,
 		    uint32_t slot, bool pending, struct name **ret);
 int folder_make(struct msd_change *change, struct folder *parent, uint32_t first_cluster,
 		struct folder **ret);
-/* Ends that became free are given back; own entries on exFAT are written. Before a commit. */
+/*
+ * Ends that became free are given back; own entries on exFAT are written. Before a commit, for
+ * the folders in a folder before it, since it may have to grow for them.
+ */
 int folder_settle(struct msd_change *change, struct folder *folder);
 void folder_free(struct folder *folder);
 

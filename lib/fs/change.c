@@ -299,6 +299,7 @@ static int add_entry(struct msd_change *change, struct folder *folder, const uin
 			/* written with the size that it has in the end */
 			memcpy(child->set, records.exfat, n_records * 32);
 			child->n_set = n_records;
+			change->has_adds = true;
 			return 0;
 		}
 	}
@@ -489,6 +490,17 @@ static void forget_folder(struct msd_change *change, struct folder *gone)
 			change->folders[i]->gone = true;
 }
 
+/* Whether the disk still has entries in a folder, or below it, that are removed already. */
+static bool has_removed(const struct msd_change *change, const struct folder *folder)
+{
+	for (size_t i = 0; i < change->n_folders; i++)
+		for (const struct folder *f = change->folders[i]; change->folders[i]->n_removed && f;
+		     f = f->parent)
+			if (f == folder)
+				return true;
+	return false;
+}
+
 static int remove_folder(struct msd_change *change, const char *path, struct place *place,
 			 bool recursive)
 {
@@ -499,6 +511,14 @@ static int remove_folder(struct msd_change *change, const char *path, struct pla
 	struct folder *folder;
 	int rc = folder_open_child(change, place->folder, place->name, path, &folder);
 
+	if (rc == 0 && has_removed(change, folder)) {
+		/* the walk would find them, and their clusters would be freed twice */
+		rc = change_batch(change);
+		if (rc == 0)
+			rc = find(change, path, false, place);
+		if (rc == 0)
+			rc = folder_open_child(change, place->folder, place->name, path, &folder);
+	}
 	if (rc < 0)
 		return rc;
 	if (folder->n_names && !recursive) {
@@ -591,7 +611,8 @@ int msd_change_rename(struct msd_change *change, const char *from_path, const ch
 	int rc;
 
 	change->err = reterr;
-	rc = !from || !to ? change_no_memory(change) : change->has_adds ? change_batch(change) : 0;
+	/* entries are copied as the disk has them, and a folder that becomes shorter writes its own */
+	rc = !from || !to ? change_no_memory(change) : change_batch(change);
 	if (rc == 0)
 		rc = find(change, from_path, false, from);
 	if (rc == 0 && from->n == 0)
@@ -701,11 +722,11 @@ static int replace_content(struct msd_change *change, struct place *place, struc
 	facts->attributes |= place->node.attributes & (FAT_ATTR_HIDDEN | FAT_ATTR_SYSTEM);
 	if (is_exfat(change)) {
 		fill_set(facts, records.exfat, false);
-		msd_exfat_seal_records(records.exfat, n);
+		rc = folder_write_set(change, place->folder, slot, n, records.exfat, false);
 	} else {
 		fill_dirent(facts, records.fat, false);
+		rc = folder_write_slots(change, place->folder, slot, 1, &records, STEP_ADD);
 	}
-	rc = folder_write_slots(change, place->folder, slot, n, &records, STEP_ADD);
 	if (rc < 0)
 		return rc;
 	set_pending(change, place->folder, &place->node);

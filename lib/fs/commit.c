@@ -223,10 +223,11 @@ static int free_all(struct msd_change *change)
 
 int commit_steps(struct msd_change *change)
 {
+	bool written = false;
 	int rc = 0;
 
-	for (size_t i = 0; rc == 0 && i < change->n_folders; i++)
-		rc = folder_settle(change, change->folders[i]);
+	for (size_t i = change->n_folders; rc == 0 && i > 0; i--)
+		rc = folder_settle(change, change->folders[i - 1]);
 	if (rc < 0)
 		return rc;
 	rc = flush_content(change);
@@ -248,12 +249,13 @@ int commit_steps(struct msd_change *change)
 		rc = msd_area_flush(change->fs->fat, change->err);
 	if (change->n_writes)
 		qsort(change->writes, change->n_writes, sizeof(*change->writes), compare);
-	if (rc == 0)
-		rc = write_step(change, STEP_ADD);
-	if (rc == 0 && has_step(change, STEP_REMOVE)) {
-		rc = barrier(change);
+	for (enum step step = 0; rc == 0 && step < N_STEPS; step++) {
+		if (!has_step(change, step))
+			continue;
+		rc = written ? barrier(change) : 0;
 		if (rc == 0)
-			rc = write_step(change, STEP_REMOVE);
+			rc = write_step(change, step);
+		written = true;
 	}
 	if (rc == 0 && (change->n_doomed || change->n_cuts)) {
 		rc = barrier(change);

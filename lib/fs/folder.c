@@ -160,8 +160,13 @@ int change_add_write(struct msd_change *change, uint64_t offset, const void *dat
 	};
 	change->n_writes++;
 	change->n_data += len;
-	change->has_adds |= step == STEP_ADD;
+	change->has_adds |= step <= STEP_ADD;
 	return 0;
+}
+
+static enum step front_step(enum step step)
+{
+	return step == STEP_ADD ? STEP_ADD_FRONT : STEP_REMOVE_FRONT;
 }
 
 int folder_write_slots(struct msd_change *change, struct folder *folder, uint32_t slot, uint32_t n,
@@ -176,7 +181,8 @@ int folder_write_slots(struct msd_change *change, struct folder *folder, uint32_
 
 		if (row > n)
 			row = n;
-		rc = change_add_write(change, offset, p, row * 32, step);
+		rc = change_add_write(change, offset, p, row * 32,
+				      row < n && !is_exfat(change) ? front_step(step) : step);
 		if (rc < 0)
 			return rc;
 		p += (size_t)row * 32;
@@ -539,8 +545,8 @@ static int grow(struct msd_change *change, struct folder *folder)
 	}
 	if (rc < 0)
 		return rc;
-	if (!folder->contiguous && (folder->last_is_new || (is_exfat(change) && folder->parent))) {
-		/* nothing leads there, or its size keeps readers from going there */
+	if (!folder->contiguous && folder->last_is_new) {
+		/* nothing leads there */
 		rc = alloc_set_next(change, last, cluster);
 	} else if (!folder->contiguous) {
 		links = change_grow(change->links, change->n_links, &change->room_links,
@@ -607,6 +613,23 @@ int folder_remove_slots(struct msd_change *change, struct folder *folder, uint32
 	folder->removed = removed;
 	removed[folder->n_removed++] = (struct run){ slot, n };
 	return folder_write_slots(change, folder, slot, n, raw, STEP_REMOVE);
+}
+
+int folder_write_set(struct msd_change *change, struct folder *folder, uint32_t slot, uint32_t n,
+		     union exfat_entry *set, bool is_new)
+{
+	uint32_t row, new_slot;
+	int rc;
+
+	msd_exfat_seal_records(set, n);
+	if (is_new)
+		return folder_write_slots(change, folder, slot, n, set, STEP_ADD);
+	if (locate(folder, slot, &row) % SECTOR_BYTES_MIN + 2 * 32 <= SECTOR_BYTES_MIN)
+		return folder_write_slots(change, folder, slot, 2, set, STEP_ADD);
+	rc = folder_take_slots(change, folder, n, &new_slot);
+	if (rc == 0)
+		rc = folder_write_slots(change, folder, new_slot, n, set, STEP_ADD);
+	return rc < 0 ? rc : folder_remove_slots(change, folder, slot, n);
 }
 
 /* ---- before a commit ---- */
@@ -696,9 +719,8 @@ int folder_settle(struct msd_change *change, struct folder *folder)
 	folder->set[1].stream.valid_bytes = le64_make(size);
 	folder->set[1].stream.flags = EXFAT_ALLOC_POSSIBLE |
 				      (folder->contiguous ? EXFAT_NO_FAT_CHAIN : 0);
-	msd_exfat_seal_records(folder->set, folder->n_set);
-	return folder_write_slots(change, folder->parent, folder->set_slot, folder->n_set,
-				  folder->set, STEP_ADD);
+	return folder_write_set(change, folder->parent, folder->set_slot, folder->n_set, folder->set,
+				folder->is_new);
 }
 
 void folder_free(struct folder *folder)
