@@ -21,6 +21,7 @@ struct msd_target {
 	int fd;				/* of the block device */
 	struct msd_io *whole;		/* the device, when the target is less */
 	struct msd_io *io;
+	uint64_t room_later_bytes;	/* preallocated at the commit; 0: was before, or never */
 };
 
 int msd_target_look(const char *path, uint64_t *ret_size_bytes, uint32_t *ret_sector_bytes,
@@ -95,6 +96,15 @@ static int fail_room(int fd, const char *path, uint64_t size_bytes, int errnum,
 	return -errnum;
 }
 
+/*
+ * Where files can be shared into the image, room is taken after that: of room taken before, btrfs
+ * keeps all as long as any is in use, and XFS makes holes where the files have some.
+ */
+static bool shares_blocks(int fd)
+{
+	return ioctl(fd, FICLONE, fd) == 0;
+}
+
 static int make_room(int fd, const char *path, uint64_t size_bytes, bool sparse,
 		     const struct msd_log *log, struct msd_error *err)
 {
@@ -116,14 +126,19 @@ static int open_file(struct msd_target *target, const char *path, uint64_t size_
 		     const struct msd_target_params *params, const struct msd_log *log,
 		     struct msd_error *err)
 {
+	bool sparse = params->sparse;
 	int rc;
 
 	if (size_bytes > INT64_MAX)
 		return msd_fail_errno(err, EFBIG, "%s", path);
 	rc = msd_replace_open(path, &params->file, &target->replace, err);
+	if (rc == 0 && !sparse && shares_blocks(msd_replace_get_fd(target->replace))) {
+		sparse = true;
+		target->room_later_bytes = size_bytes;
+	}
 	if (rc == 0)
-		rc = make_room(msd_replace_get_fd(target->replace), path, size_bytes, params->sparse,
-			       log, err);
+		rc = make_room(msd_replace_get_fd(target->replace), path, size_bytes, sparse, log,
+			       err);
 	if (rc == 0)
 		rc = msd_io_open_fd(msd_replace_get_fd(target->replace), path, &target->io, err);
 	return rc;
@@ -161,6 +176,12 @@ bool msd_target_is_fresh(const struct msd_target *target)
 
 int msd_target_commit(struct msd_target *target, bool sync, struct msd_error *reterr)
 {
+	int fd = target->replace ? msd_replace_get_fd(target->replace) : -1;
+
+	if (target->room_later_bytes &&
+	    fallocate(fd, 0, 0, (off_t)target->room_later_bytes) < 0)
+		return fail_room(fd, msd_io_get_name(target->io), target->room_later_bytes, errno,
+				 reterr);
 	if (target->replace)
 		return msd_replace_commit(target->replace, sync, reterr);
 	return sync ? msd_io_sync(target->io, reterr) : 0;

@@ -43,7 +43,7 @@ struct msd_io *msd_target_get_io(const struct msd_target *target);
 /* Does it read as zeros where nothing was written? */
 bool msd_target_is_fresh(const struct msd_target *target);
 
-/* Gives it its name. Returns as msd_replace_commit(). */
+/* Gives it its name. Returns as msd_replace_commit(); -ENOSPC as msd_target_open(). */
 int msd_target_commit(struct msd_target *target, bool sync, struct msd_error *reterr);
 
 /* Without a commit nothing is left of a file. NULL is fine. Returns NULL. */
