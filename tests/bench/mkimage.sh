@@ -1,36 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-3.0-or-later
 # msd-mkimage beside mtools, dosfstools, exfatprogs, genimage, tar and cp: on tmpfs, and as root on a fresh
-# ext4 in a loop file; without a sync at the end, and with it. bench_small=1 makes all of it smaller.
+# ext4 in a loop file; without a sync at the end, and with it. See lib.sh for what makes it shorter.
 . "${0%/*}/lib.sh"
 export MTOOLS_SKIP_CHECK=1 LC_ALL=C.UTF-8 PATH=$PATH:/usr/sbin:/sbin
-scale=${bench_small:+10}
-scale=${scale:-1}
-
-# random content, sizes from $3 to $4, $2 files in folder $1, $5 in each folder of its tree
-files()
-{
-  python3 - "$@" <<'END'
-import os, random, sys
-root, n, low, high, each = sys.argv[1], *map(int, sys.argv[2:6])
-random.seed(1)
-data = os.urandom(1 << 20)
-for i in range(n):
-    k = i // each
-    folder = os.path.join(root, *("level%d" % (k // 7**d % 7) for d in range(3, -1, -1)), "folder%d" % k)
-    if i % each == 0:
-        os.makedirs(folder, exist_ok=True)
-    size, at = random.randint(low, high), random.randint(0, 1 << 19)
-    with open("%s/file number %05d.dat" % (folder, i), "wb") as f:
-        f.write(data[at:at + size])
-END
-}
-
-like_names()
-{
-  mkdir -p "$1"
-  (cd "$1" && seq -f 'a long common beginning %05g.txt' "$2" | xargs -d '\n' touch)
-}
 
 genimage_config()
 {
@@ -61,14 +34,11 @@ races()
   race 5 "rm -rf a.img b.img tmp out" "msd-mkimage" "msd-mkimage $options -t fat32 -d small a.img" \
     "tar cf" "tar cf b.img small $after" \
     "mkfs.fat + mcopy" "truncate -s 200M b.img && mkfs.fat -F 32 b.img >/dev/null && mcopy -s -Q -i b.img small/* :: $after" \
-    "genimage" "genimage --loglevel 0 --config small.cfg --rootpath small --tmppath tmp --outputpath out $after"
+    "genimage" "genimage --loglevel 0 --config small.cfg --rootpath small --tmppath tmp --outputpath out ${after/b.img/out\/all.img}"
   rm -rf small a.img b.img tmp out
 
   title "$4: 3 large files"
-  mkdir -p large
-  for i in 1 2 3; do
-    head -c $((700 / scale))M /dev/urandom >large/$i
-  done
+  large_files large
   race 3 "rm -rf a.img b.img copy" "msd-mkimage" "msd-mkimage $options -t fat32 -d large a.img" \
     "cp -r" "cp -r large copy ${after/b.img/copy\/*}" "tar cf" "tar cf b.img large $after"
   rm -rf large a.img b.img copy
@@ -91,37 +61,23 @@ races()
   cd - >/dev/null
 }
 
-# A fresh file system of type $1 and size $2 in a loop file, mounted on $1; fails where that cannot be.
-fresh()
-{
-  mkdir "$1"
-  truncate -s "$2" "$1.fs"
-  "mkfs.$1" -q "$1.fs" 2>/dev/null && mount -o loop "$1.fs" "$1" 2>/dev/null
-}
-
 mkdir tmpfs
-races "$PWD/tmpfs" '' --no-sync 'tmpfs, no sync'
-if [ "$(id -u)" = 0 ] && fresh ext4 12G; then
-  trap 'umount ext4 2>/dev/null' EXIT
+! on tmpfs || races "$PWD/tmpfs" '' --no-sync 'tmpfs, no sync'
+if on ext4 && fresh ext4 12G; then
   races "$PWD/ext4" '' --no-sync 'ext4 in a loop file, no sync'
   races "$PWD/ext4" '&& sync b.img' '' 'ext4 in a loop file, with sync'
   umount ext4
-else
-  echo "no fresh ext4: not root, or no loop device"
 fi
-if [ "$(id -u)" = 0 ] && fresh xfs 6G; then
-  trap 'umount xfs 2>/dev/null' EXIT
-  cd xfs
-  mkdir large
-  for i in 1 2 3; do
-    head -c $((700 / scale))M /dev/urandom >large/$i
-  done
+for kind in xfs btrfs; do
+  if ! on $kind || ! fresh $kind 8G; then
+    continue
+  fi
+  cd $kind
+  large_files large
   sync -f .
-  title "xfs in a loop file, no sync: 3 large files, blocks shared"
-  race 3 "rm -rf a.img copy" "msd-mkimage, sparse" "msd-mkimage --sparse --no-sync -t fat32 -d large a.img" \
-    "cp -r --reflink=never" "cp -r --reflink=never large copy"
+  title "$kind in a loop file, no sync: 3 large files, blocks shared"
+  race 5 "rm -rf a.img copy; sync -f ." "msd-mkimage" "msd-mkimage --no-sync -t fat32 -d large a.img" \
+    "cp -r --reflink=never" "cp -r --reflink=never large copy" "cp -r --reflink=always" "cp -r --reflink=always large copy"
   cd ..
-  umount xfs
-else
-  echo "no xfs: not root, no loop device or no mkfs.xfs"
-fi
+  umount $kind
+done
