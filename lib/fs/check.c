@@ -457,13 +457,16 @@ static int run(struct check *check)
 	int rc = check_boot(check);
 
 	check->first_pass = true;
-	for (check->from = 2; rc == 0 && check->from < end; check->from = check->to) {
+	check->to = 2;
+	do {
+		check->from = check->to;
 		check->to = end - check->from > CLUSTERS_AT_A_TIME ? check->from + CLUSTERS_AT_A_TIME :
 								     end;
-		rc = run_pass(check);
+		if (rc == 0)
+			rc = run_pass(check);
 		check->first_pass = false;
 		check->hushed = true;
-	}
+	} while (rc == 0 && check->to < end);
 	if (rc == 0 && check->n_crossings)
 		rc = name_all(check);
 	return rc < 0 || check->no_bitmap ? rc : check_counts(check);
