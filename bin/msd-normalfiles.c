@@ -19,7 +19,7 @@
 
 enum {
 	OPT_PARTITION = 1000, OPT_CODEPAGE, OPT_DELETE, OPT_INCLUDE, OPT_EXCLUDE, OPT_MAX_SIZE,
-	OPT_MAX_FILES, OPT_SNAPSHOT, OPT_NO_SYNC, OPT_DEREFERENCE, OPT_MANGLE,
+	OPT_MAX_FILES, OPT_SNAPSHOT, OPT_NO_SYNC, OPT_DEREFERENCE, OPT_MANGLE, OPT_UPDATE,
 };
 
 static const struct poptOption options[] = {
@@ -27,7 +27,7 @@ static const struct poptOption options[] = {
 	{ "parents", 'p', POPT_ARG_NONE, NULL, 'p', "add, mkdir: with the folders above", NULL },
 	{ "partition", 0, POPT_ARG_STRING, NULL, OPT_PARTITION, "Use partition N", "N" },
 	{ "codepage", 0, POPT_ARG_STRING, NULL, OPT_CODEPAGE, "Of FAT's short names, 437 if not given", "NUMBER" },
-	{ "delete", 0, POPT_ARG_NONE, NULL, OPT_DELETE, "unpack: remove what the image has not", NULL },
+	{ "delete", 0, POPT_ARG_NONE, NULL, OPT_DELETE, "pack, unpack: remove what the source has not", NULL },
 	{ "include", 0, POPT_ARG_STRING, NULL, OPT_INCLUDE, "unpack: only files like this", "GLOB" },
 	{ "exclude", 0, POPT_ARG_STRING, NULL, OPT_EXCLUDE, "unpack: nothing like this", "GLOB" },
 	{ "max-size", 0, POPT_ARG_STRING, NULL, OPT_MAX_SIZE, "unpack: stop before more than SIZE", "SIZE" },
@@ -36,6 +36,7 @@ static const struct poptOption options[] = {
 	{ "size", 's', POPT_ARG_STRING, NULL, 's', "pack: at least SIZE, 256M if not given", "SIZE" },
 	{ "type", 't', POPT_ARG_STRING, NULL, 't', "pack: fat, fat12, fat16, fat32 or exfat", "TYPE" },
 	{ "label", 'L', POPT_ARG_STRING, NULL, 'L', "pack: name of the volume", "LABEL" },
+	{ "update", 0, POPT_ARG_NONE, NULL, OPT_UPDATE, "pack: put what changed into the image", NULL },
 	{ "dereference", 0, POPT_ARG_NONE, NULL, OPT_DEREFERENCE, "add, pack: follow symbolic links", NULL },
 	{ "mangle", 0, POPT_ARG_NONE, NULL, OPT_MANGLE, "add, pack: change names that do not fit", NULL },
 	{ "no-sync", 0, POPT_ARG_NONE, NULL, OPT_NO_SYNC, "add, label, mkdir, mv, pack, rm: do not wait for the disk", NULL },
@@ -242,6 +243,9 @@ static void take_option(struct normalfiles *nf, int option)
 		break;
 	case 'L':
 		nf->label = tool_option_value(tool);
+		break;
+	case OPT_UPDATE:
+		nf->update = true;
 		break;
 	case OPT_DEREFERENCE:
 		nf->dereference = true;

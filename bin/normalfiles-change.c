@@ -13,7 +13,7 @@
 #include "fs/change.h"
 #include "normalfiles.h"
 
-static int begin(struct normalfiles *nf, struct msd_change **ret)
+int normalfiles_begin_change(struct normalfiles *nf, struct msd_change **ret)
 {
 	struct msd_change_params params = {
 		.no_sync = nf->no_sync, .now_s = time(NULL), .progress = &nf->progress.callback,
@@ -32,8 +32,7 @@ static int begin(struct normalfiles *nf, struct msd_change **ret)
 	return msd_change_new(nf->volume->fs, &params, ret, &nf->err);
 }
 
-/* Lets it happen, unless something went wrong. Returns the exit status. */
-static int end(struct normalfiles *nf, struct msd_change *change, int rc)
+int normalfiles_end_change(struct normalfiles *nf, struct msd_change *change, int rc)
 {
 	if (rc == 0)
 		rc = msd_change_commit(change, &nf->err);
@@ -44,31 +43,31 @@ static int end(struct normalfiles *nf, struct msd_change *change, int rc)
 int normalfiles_mkdir(struct normalfiles *nf)
 {
 	struct msd_change *change = NULL;
-	int rc = begin(nf, &change);
+	int rc = normalfiles_begin_change(nf, &change);
 
 	for (unsigned i = 1; rc == 0 && i < nf->n_operands; i++)
 		rc = msd_change_mkdir(change, nf->operands[i], nf->parents, &nf->err);
-	return end(nf, change, rc);
+	return normalfiles_end_change(nf, change, rc);
 }
 
 int normalfiles_rm(struct normalfiles *nf)
 {
 	struct msd_change *change = NULL;
-	int rc = begin(nf, &change);
+	int rc = normalfiles_begin_change(nf, &change);
 
 	for (unsigned i = 1; rc == 0 && i < nf->n_operands; i++)
 		rc = msd_change_remove(change, nf->operands[i], nf->recursive, &nf->err);
-	return end(nf, change, rc);
+	return normalfiles_end_change(nf, change, rc);
 }
 
 int normalfiles_mv(struct normalfiles *nf)
 {
 	struct msd_change *change = NULL;
-	int rc = begin(nf, &change);
+	int rc = normalfiles_begin_change(nf, &change);
 
 	if (rc == 0)
 		rc = msd_change_rename(change, nf->operands[1], nf->operands[2], &nf->err);
-	return end(nf, change, rc);
+	return normalfiles_end_change(nf, change, rc);
 }
 
 int normalfiles_label(struct normalfiles *nf)
@@ -78,10 +77,10 @@ int normalfiles_label(struct normalfiles *nf)
 	int rc;
 
 	if (nf->n_operands == 2) {
-		rc = begin(nf, &change);
+		rc = normalfiles_begin_change(nf, &change);
 		if (rc == 0)
 			rc = msd_change_set_label(change, nf->operands[1], &nf->err);
-		return end(nf, change, rc);
+		return normalfiles_end_change(nf, change, rc);
 	}
 	rc = normalfiles_open(nf, false, -1);
 	if (rc == 0)
@@ -175,7 +174,7 @@ static int add_sources(struct normalfiles *nf, unsigned n, const char *to)
 	for (unsigned i = 0; rc == 0 && i < n; i++)
 		rc = gather(nf, nf->operands[1 + i], &trees[i]);
 	if (rc == 0)
-		rc = begin(nf, &change);
+		rc = normalfiles_begin_change(nf, &change);
 	if (rc == 0 && nf->parents && *to)
 		rc = msd_change_mkdir(change, to, true, &nf->err);
 	for (unsigned i = 0; rc == 0 && i < n; i++)
@@ -183,7 +182,7 @@ static int add_sources(struct normalfiles *nf, unsigned n, const char *to)
 	for (unsigned i = 0; trees && i < n; i++)
 		msd_tree_free(trees[i]);
 	free(trees);
-	return end(nf, change, rc);
+	return normalfiles_end_change(nf, change, rc);
 }
 
 int normalfiles_add(struct normalfiles *nf)
@@ -195,8 +194,8 @@ int normalfiles_add(struct normalfiles *nf)
 	if (!strcmp(nf->operands[1], "-")) {
 		if (nf->n_operands != 3)
 			tool_usage_error(&nf->tool, "usage: %s add IMAGE - FILE", nf->tool.name);
-		rc = begin(nf, &change);
-		return end(nf, change, rc < 0 ? rc : add_stdin(nf, change));
+		rc = normalfiles_begin_change(nf, &change);
+		return normalfiles_end_change(nf, change, rc < 0 ? rc : add_stdin(nf, change));
 	}
 	if (nf->n_operands > 2 && *last && last[strlen(last) - 1] == '/')
 		return add_sources(nf, nf->n_operands - 2, last);

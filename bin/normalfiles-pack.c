@@ -11,6 +11,7 @@
 #include "base/cleanup.h"
 #include "disk/image.h"
 #include "disk/target.h"
+#include "fs/change.h"
 #include "normalfiles.h"
 #include "storage/usage.h"
 
@@ -107,6 +108,21 @@ static int write_image(struct normalfiles *nf, const char *image, const struct m
 	return rc < 0 ? rc : msd_target_commit(target, !nf->no_sync, &nf->err);
 }
 
+/* What changed goes into the image that is there. */
+static int update(struct normalfiles *nf, const char *source, const char *image)
+{
+	_cleanup_(msd_tree_freep) struct msd_tree *tree = NULL;
+	struct msd_change *change = NULL;
+	int rc = gather(nf, source, image, &tree);
+
+	nf->operands[0] = image;
+	if (rc == 0)
+		rc = normalfiles_begin_change(nf, &change);
+	if (rc == 0)
+		rc = msd_change_update_tree(change, tree, nf->mirror, &nf->err);
+	return normalfiles_end_change(nf, change, rc);
+}
+
 int normalfiles_pack(struct normalfiles *nf)
 {
 	const char *source = nf->operands[0], *image = nf->operands[1];
@@ -116,9 +132,14 @@ int normalfiles_pack(struct normalfiles *nf)
 	struct stat st;
 	int rc;
 
-	if (nf->partition || nf->codepage)
-		tool_usage_error(&nf->tool, "--partition and --codepage are not for pack");
+	if ((nf->partition || nf->codepage || nf->mirror) && !nf->update)
+		tool_usage_error(&nf->tool, "--partition, --codepage and --delete are for pack --update "
+				 "alone");
 	rc = stat(image, &st) < 0 ? 0 : msd_usage_check(image, true, &nf->err);
+	if (rc == 0 && nf->update && access(image, F_OK) == 0) {
+		progress_begin(&nf->progress, &nf->tool, nf->when, image);
+		return update(nf, source, image);
+	}
 	params.format.kind = get_kind(nf);
 	params.format.sector_bytes = 512;
 	params.format.label = nf->label;

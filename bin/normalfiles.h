@@ -14,7 +14,7 @@ struct normalfiles {
 	struct out_options out;
 	enum progress_when when;
 	struct progress progress;
-	bool recursive, parents, mirror, snapshot, no_sync;
+	bool recursive, parents, mirror, update, snapshot, no_sync;
 	unsigned partition;
 	const char *codepage;
 	const char **include, **exclude;	/* NULL at the end, or NULL */
@@ -44,6 +44,12 @@ int normalfiles_open(struct normalfiles *nf, bool busy_is_error, int dirfd);
 
 /* The same for writing: nothing else may use the image at all, and files can be read anywhere. */
 int normalfiles_open_for_change(struct normalfiles *nf);
+
+struct msd_change;
+
+/* Opens IMAGE for a change; lets it happen, unless rc is below 0. The latter returns the exit status. */
+int normalfiles_begin_change(struct normalfiles *nf, struct msd_change **ret);
+int normalfiles_end_change(struct normalfiles *nf, struct msd_change *change, int rc);
 
 /* Tells nf->err when rc is below 0, or how much damage there was. Returns the exit status. */
 int normalfiles_finish(struct normalfiles *nf, int rc);

@@ -42,7 +42,7 @@ static int read_some(void *data, void *buf, size_t len, size_t *ret_len, struct 
 	return 0;
 }
 
-static unsigned count_records(const struct msd_change *change, const char *name)
+unsigned change_count_records(const struct msd_change *change, const char *name)
 {
 	uint16_t units[MSD_NAME_UNITS_MAX];
 	struct msd_short_name exact;
@@ -54,47 +54,62 @@ static unsigned count_records(const struct msd_change *change, const char *name)
 	       msd_fat_count_records((size_t)n, msd_short_name_is_exact(units, (size_t)n, &exact));
 }
 
-static uint64_t count_clusters(const struct msd_change *change, uint64_t bytes)
+uint64_t change_count_clusters(const struct msd_change *change, uint64_t bytes)
 {
 	uint32_t cluster = change->fs->info.cluster_bytes;
 
 	return bytes / cluster + (bytes % cluster != 0);
 }
 
-/* What a folder and the names in it may need, when none of it is there yet. */
-static uint64_t count_folder(const struct msd_change *change, const struct msd_tree *tree,
+uint64_t change_count_folder(const struct msd_change *change, const struct msd_tree *tree,
 			     uint32_t folder)
 {
 	uint64_t records = 2;
 
 	for (uint32_t c = tree->nodes[folder].u.child; c != TREE_NONE; c = tree->nodes[c].next)
-		records += count_records(change, node_name(tree, c));
-	return count_clusters(change, records * 32);
+		records += change_count_records(change, node_name(tree, c));
+	return change_count_clusters(change, records * 32);
+}
+
+int change_check_size(struct msd_change *change, const struct msd_tree *tree, uint32_t i)
+{
+	const struct node *node = &tree->nodes[i];
+
+	if (is_exfat(change) || node_is_folder(node) || node->size_bytes <= UINT32_MAX)
+		return 0;
+	msd_fail(change->err, MSD_E_TOOBIG, "%s: 4 GiB or more, which FAT cannot hold",
+		 node_name(tree, i));
+	msd_hint(change->err, "use an exFAT image: msd-mkimage -t exfat");
+	return -MSD_E_TOOBIG;
+}
+
+int change_check_room(struct msd_change *change, uint64_t needed, uint64_t has)
+{
+	uint64_t bytes = change->fs->info.cluster_bytes;
+
+	if (needed <= has)
+		return 0;
+	return msd_fail(change->err, ENOSPC, "%s: needs room for %llu bytes and has it for %llu",
+			msd_io_get_name(change->fs->io), (unsigned long long)(needed * bytes),
+			(unsigned long long)(has * bytes));
 }
 
 /* A volume that is too small, or cannot hold such a file, is known before anything is written. */
 static int check_room(struct msd_change *change, const struct msd_tree *tree)
 {
-	uint64_t clusters = 0, bytes = change->fs->info.cluster_bytes;
-	const char *image = msd_io_get_name(change->fs->io);
+	uint64_t clusters = 0;
+	int rc;
 
 	for (uint32_t i = tree_next(tree, TREE_ROOT); i != TREE_NONE; i = tree_next(tree, i)) {
 		const struct node *node = &tree->nodes[i];
 
-		clusters += node_is_folder(node) ? count_folder(change, tree, i) :
-						   count_clusters(change, node->size_bytes);
-		if (is_exfat(change) || node_is_folder(node) || node->size_bytes <= UINT32_MAX)
-			continue;
-		msd_fail(change->err, MSD_E_TOOBIG, "%s: 4 GiB or more, which FAT cannot hold",
-			 node_name(tree, i));
-		msd_hint(change->err, "use an exFAT image: msd-mkimage -t exfat");
-		return -MSD_E_TOOBIG;
+		clusters += node_is_folder(node) ? change_count_folder(change, tree, i) :
+						   change_count_clusters(change, node->size_bytes);
+		rc = change_check_size(change, tree, i);
+		if (rc < 0)
+			return rc;
 	}
-	if (clusters <= change->n_free)
-		return 0;
-	return msd_fail(change->err, ENOSPC, "%s: needs room for %llu bytes and has it for %llu", image,
-			(unsigned long long)(clusters * bytes),
-			(unsigned long long)change->n_free * bytes);
+	return change_check_room(change, clusters, change->n_free);
 }
 
 static int put_file(struct msd_change *change, const struct msd_tree *tree, uint32_t i,
@@ -122,7 +137,7 @@ static int put_file(struct msd_change *change, const struct msd_tree *tree, uint
 	return msd_change_put(change, path, &source, change->err);
 }
 
-static int put_node(struct msd_change *change, const struct msd_tree *tree, uint32_t i,
+int change_put_node(struct msd_change *change, const struct msd_tree *tree, uint32_t i,
 		    const char *folder)
 {
 	_cleanup_free_ char *image_path = tree_image_path(tree, i), *path = NULL;
@@ -142,6 +157,6 @@ int msd_change_add_tree(struct msd_change *change, const struct msd_tree *tree, 
 	change->err = reterr;
 	rc = check_room(change, tree);
 	for (uint32_t i = tree_next(tree, TREE_ROOT); rc == 0 && i != TREE_NONE; i = tree_next(tree, i))
-		rc = put_node(change, tree, i, folder);
+		rc = change_put_node(change, tree, i, folder);
 	return rc;
 }

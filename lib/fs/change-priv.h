@@ -117,6 +117,21 @@ int change_no_memory(struct msd_change *change);
 int change_batch(struct msd_change *change);
 int change_doom(struct msd_change *change, uint32_t first, bool contiguous, uint64_t size_bytes);
 
+/* Date << 16 | time as FAT and exFAT have them, and the hundredths within two seconds. */
+uint32_t change_make_stamp(int64_t time_s, uint32_t time_ns, bool utc, uint8_t *ret_cs);
+
+/* ---- change-add.c ---- */
+
+unsigned change_count_records(const struct msd_change *change, const char *name);
+uint64_t change_count_clusters(const struct msd_change *change, uint64_t bytes);
+/* What a folder and the names in it may need, when none of it is there yet. */
+uint64_t change_count_folder(const struct msd_change *change, const struct msd_tree *tree,
+			     uint32_t folder);
+int change_check_size(struct msd_change *change, const struct msd_tree *tree, uint32_t i);
+int change_check_room(struct msd_change *change, uint64_t needed, uint64_t has);
+int change_put_node(struct msd_change *change, const struct msd_tree *tree, uint32_t i,
+		    const char *folder);
+
 /* ---- commit.c ---- */
 
 /* Where content for offset goes: at least a byte of the buffer; what is put there counts in buf_used. */

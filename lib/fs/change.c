@@ -159,8 +159,7 @@ static int doom_node(struct msd_change *change, const struct msd_fs_node *node)
 
 /* ---- times ---- */
 
-/* Date << 16 | time as FAT and exFAT have them, and the hundredths within two seconds. */
-static uint32_t make_stamp(int64_t time_s, uint32_t time_ns, bool utc, uint8_t *ret_cs)
+uint32_t change_make_stamp(int64_t time_s, uint32_t time_ns, bool utc, uint8_t *ret_cs)
 {
 	time_t t = (time_t)time_s;
 	struct tm tm;
@@ -191,7 +190,7 @@ struct facts {
 static void fill_dirent(const struct facts *facts, struct fat_dirent *dirent, bool is_new)
 {
 	uint8_t cs;
-	uint32_t stamp = make_stamp(facts->mtime_s, facts->mtime_ns, false, &cs);
+	uint32_t stamp = change_make_stamp(facts->mtime_s, facts->mtime_ns, false, &cs);
 
 	dirent->attr = (uint8_t)facts->attributes;
 	dirent->write_time = le16_make((uint16_t)stamp);
@@ -213,7 +212,7 @@ static void fill_set(const struct facts *facts, union exfat_entry *set, bool is_
 	struct exfat_file_entry *file = &set[0].file;
 	struct exfat_stream_entry *stream = &set[1].stream;
 	uint8_t cs;
-	le32 stamp = le32_make(make_stamp(facts->mtime_s, facts->mtime_ns, true, &cs));
+	le32 stamp = le32_make(change_make_stamp(facts->mtime_s, facts->mtime_ns, true, &cs));
 
 	file->type = EXFAT_TYPE_FILE;
 	file->attr = le16_make(facts->attributes);
@@ -796,7 +795,7 @@ static int make_label_entry(struct msd_change *change, const char *label, void *
 	struct exfat_label_entry exfat = { .type = EXFAT_TYPE_LABEL };
 	struct fat_dirent fat = { .attr = FAT_ATTR_VOLUME_ID };
 	uint8_t cs;
-	uint32_t stamp = make_stamp(change->params.now_s, 0, false, &cs);
+	uint32_t stamp = change_make_stamp(change->params.now_s, 0, false, &cs);
 	int n;
 
 	if (!is_exfat(change)) {

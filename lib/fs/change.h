@@ -85,6 +85,15 @@ int msd_change_put(struct msd_change *change, const char *path, const struct msd
 int msd_change_add_tree(struct msd_change *change, const struct msd_tree *tree, const char *folder,
 			struct msd_error *reterr);
 
+/*
+ * Makes the volume hold what a sealed tree has: puts in what is missing or differs in size or time,
+ * as far as FAT and exFAT keep times. With mirror what the tree has not is removed, else it
+ * stays, and a file in place of a folder or the other way round is -EEXIST. All of that,
+ * and whether there is room, is found before anything is written.
+ */
+int msd_change_update_tree(struct msd_change *change, const struct msd_tree *tree, bool mirror,
+			   struct msd_error *reterr);
+
 /* Lets it all happen. Returns 0, -errno; after a failure fsck has something to do. */
 int msd_change_commit(struct msd_change *change, struct msd_error *reterr);
 
