@@ -7,6 +7,7 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
+#include "base/shell.h"
 #include "mkimage.h"
 #include "storage/usage.h"
 
@@ -154,7 +155,8 @@ int mkimage_ventoy_update(struct mkimage *mk)
 		progress_end(&mk->progress);
 	}
 	if (rc == -MSD_E_FORMAT && !mk->err.hint[0])
-		msd_hint(&mk->err, "msd-mkimage -t ventoy --ventoy=%s makes a new one", mk->ventoy.path);
+		msd_hint(&mk->err, "msd-mkimage -t ventoy --ventoy=%s makes a new one",
+			 msd_quoted(mk->ventoy.path));
 	if (rc == 0)
 		print_update(mk, &before);
 	return rc;

@@ -8,6 +8,9 @@
 /* text as one word of a shell, in quotes when it needs them; cut to len. Returns buf. */
 char *msd_shell_quote(const char *text, char *buf, size_t len);
 
+/* The same for hints, which have no more room: one of four buffers that take turns. */
+const char *msd_quoted(const char *text);
+
 /* The most that quoting makes of len bytes, with the end. */
 #define MSD_SHELL_QUOTED_MAX(len) (4 * (len) + 3)
 

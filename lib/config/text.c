@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/shell.h"
 
 /* A real one has some kilobytes: more is a mistake such as --config=IMAGE. */
 #define TEXT_MAX (64 * 1024)
@@ -19,14 +20,14 @@ static int check_owner(const struct stat *st, const char *path, struct msd_error
 	if (st->st_uid != 0) {
 		msd_fail(err, MSD_E_CONFIG, "%s: belongs to user %u, who could make root's commands do anything",
 			 path, st->st_uid);
-		msd_hint(err, "chown root '%s'", path);
+		msd_hint(err, "chown root %s", msd_quoted(path));
 		return -MSD_E_CONFIG;
 	}
 	/* in a sticky directory nobody can replace a file of root's */
 	if (!(st->st_mode & 022) || (S_ISDIR(st->st_mode) && st->st_mode & S_ISVTX))
 		return 0;
 	msd_fail(err, MSD_E_CONFIG, "%s: others than root can write it", path);
-	msd_hint(err, "chmod go-w '%s'", path);
+	msd_hint(err, "chmod go-w %s", msd_quoted(path));
 	return -MSD_E_CONFIG;
 }
 

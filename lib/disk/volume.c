@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/shell.h"
 
 static void tell_with_offset(void *data, uint64_t offset_bytes, const char *what)
 {
@@ -53,16 +54,17 @@ static int fail_unknown(struct msd_io *io, unsigned partition, uint64_t offset, 
 		return msd_fail(err, MSD_E_FORMAT, "%s: neither FAT nor exFAT%s", name, place);
 	msd_fail(err, MSD_E_FORMAT, "%s: %s%s, neither FAT nor exFAT", name, type, place);
 	if (!strcmp(type, "ntfs"))
-		msd_hint(err, "mount -t msd %s /mnt (or, from a loop device, ntfs-3g)", name);
+		msd_hint(err, "mount -t msd %s /mnt (or, from a loop device, ntfs-3g)", msd_quoted(name));
 	else if (!strcmp(type, "apfs"))
-		msd_hint(err, "apfs-fuse %s /mnt", name);
+		msd_hint(err, "apfs-fuse %s /mnt", msd_quoted(name));
 	else if (!strcmp(type, "iso9660") || !strcmp(type, "udf"))
-		msd_hint(err, "mount -t msd %s /mnt, or: bsdtar -xf %s", name, name);
+		msd_hint(err, "mount -t msd %s /mnt, or: bsdtar -xf %s", msd_quoted(name),
+			 msd_quoted(name));
 	else if (!strcmp(type, "crypto_LUKS") || !strcmp(type, "BitLocker"))
 		msd_hint(err, "it is encrypted: cryptsetup open --type %s",
 			 type[0] == 'B' ? "bitlk" : "luks");
 	else
-		msd_hint(err, "mount -t msd %s /mnt", name);
+		msd_hint(err, "mount -t msd %s /mnt", msd_quoted(name));
 	return -MSD_E_FORMAT;
 }
 

@@ -19,6 +19,7 @@
 
 #include "base/cleanup.h"
 #include "base/lock.h"
+#include "base/shell.h"
 #include "storage/remount.h"
 #include "storage/writers.h"
 
@@ -292,7 +293,7 @@ static int check_writable(const char *path, struct msd_error *err)
 		return 0;
 	msd_fail(err, EROFS, "%s: its file system is read-only, and not the storage's own to"
 		 " remount", path);
-	msd_hint(err, "mount -o remount,rw $(findmnt -no TARGET -T %s)", path);
+	msd_hint(err, "mount -o remount,rw $(findmnt -no TARGET -T %s)", msd_quoted(path));
 	return -EROFS;
 }
 

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/shell.h"
 
 #define MOUNTINFO "/proc/self/mountinfo"
 
@@ -188,8 +189,8 @@ static int explain(const struct msd_mount *mount, bool readonly, int rc, struct 
 		msd_fail(err, -rc, "%s: %s cannot be made writable: the device is write-protected,"
 			 " or the file system has errors", mount->target,
 			 mount->source ? mount->source : mount->fstype);
-		msd_hint(err, "dmesg | tail; then umount %s && fsck %s", mount->target,
-			 mount->source ? mount->source : "DEVICE");
+		msd_hint(err, "dmesg | tail; then umount %s && fsck %s", msd_quoted(mount->target),
+			 mount->source ? msd_quoted(mount->source) : "DEVICE");
 		return rc;
 	default:
 		return msd_fail_errno(err, -rc, "%s: cannot be made %s", mount->target, mode);
@@ -203,7 +204,7 @@ static int remount(const struct msd_mount *mount, bool readonly, struct msd_erro
 	if (mount->other && !readonly && mount->fs_readonly) {
 		msd_fail(err, MSD_E_REFUSED, "%s: its file system is read-only, and would become"
 			 " writable at %s as well", mount->target, mount->other);
-		msd_hint(err, "mount -o remount,rw %s", mount->other);
+		msd_hint(err, "mount -o remount,rw %s", msd_quoted(mount->other));
 		return -MSD_E_REFUSED;
 	}
 	if (readonly)

@@ -17,6 +17,7 @@
 #include <zlib.h>
 
 #include "base/cleanup.h"
+#include "base/shell.h"
 
 #define INPUT_SIZE 65536u
 
@@ -214,7 +215,7 @@ int msd_source_open(int fd, const char *name, bool as_is, bool hashing,
 		return msd_fail_errno(reterr, errno, "%s", name);
 	if (S_ISDIR(st.st_mode)) {
 		msd_fail(reterr, MSD_E_FORMAT, "%s: is a folder, not an image", name);
-		msd_hint(reterr, "msd-mkimage -d '%s' files.img makes an image of it", name);
+		msd_hint(reterr, "msd-mkimage -d %s files.img makes an image of it", msd_quoted(name));
 		return -MSD_E_FORMAT;
 	}
 	source->fd = fd;

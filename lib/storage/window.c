@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/shell.h"
 
 #define LIST_SIZE 512
 #define SECTOR 512		/* libblkid counts in these, whatever the table's are */
@@ -57,7 +58,7 @@ static int no_filesystem(const char *name, int partition, struct msd_error *err)
 		msd_fail(err, MSD_E_FORMAT, "%s: no file system is on partition %d", name, partition);
 	else
 		msd_fail(err, MSD_E_FORMAT, "%s: no file system is in it", name);
-	msd_hint(err, "blkid -p %s; fdisk -l %s", name, name);
+	msd_hint(err, "blkid -p %s; fdisk -l %s", msd_quoted(name), msd_quoted(name));
 	return -MSD_E_FORMAT;
 }
 
