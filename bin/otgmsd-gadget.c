@@ -339,11 +339,8 @@ int main(int argc, char **argv)
 	parse_options(&command);
 	rc = run(&command, &err);
 	status = tool_exit_status(rc);
-	if (rc < 0 && err.msg[0]) {
-		if ((rc == -EACCES || rc == -EPERM) && geteuid() != 0)
-			msd_hint(&err, "only root may do this: type sudo in front of the command");
+	if (rc < 0 && err.msg[0])
 		tool_report(&command.tool, rc, &err);
-	}
 	msd_config_free(command.config);
 	return tool_done(&command.tool, status);
 }

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/parse.h"
 
@@ -246,6 +247,8 @@ int tool_report(const struct tool *tool, int rc, const struct msd_error *err)
 	print_message(tool, "", err->msg);
 	if (err->hint[0])
 		print_message(tool, "hint: ", err->hint);
+	else if ((rc == -EACCES || rc == -EPERM) && geteuid() != 0)
+		print_message(tool, "hint: ", "type sudo in front of the command");
 	return tool_exit_status(rc);
 }
 

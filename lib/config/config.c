@@ -355,6 +355,19 @@ static int get_all(cfg_t *cfg, struct msd_config *config)
 	return rc < 0 ? rc : get_drives(cfg, config);
 }
 
+#define SEEN (1 << 30)		/* a flag of ours among those of libconfuse */
+
+/* libconfuse lets the last one win, and the other is perhaps the one that was meant. */
+static int check_once(cfg_t *cfg, cfg_opt_t *opt)
+{
+	if (opt->flags & SEEN) {
+		cfg_error(cfg, "%s: is there twice", opt->name);
+		return -1;
+	}
+	opt->flags |= SEEN;
+	return 0;
+}
+
 /* The keys as libconfuse wants them. Returns the end of the table. */
 static cfg_opt_t *add_keys(cfg_opt_t *opt, const struct key *key)
 {
@@ -362,6 +375,7 @@ static cfg_opt_t *add_keys(cfg_opt_t *opt, const struct key *key)
 		*opt++ = (cfg_opt_t){
 			.name = key->name, .type = key->kind == KEY_NUMBER ? CFGT_INT : CFGT_STR,
 			.flags = CFGF_NODEFAULT, .parsecb = key->parse,
+			.validcb = check_once,
 		};
 	*opt = (cfg_opt_t)CFG_END();
 	return opt;

@@ -89,8 +89,13 @@ int msd_gadget_stop(const char *name, const struct msd_gadget_options *options,
 {
 	_cleanup_(tree_close) struct tree tree = { .dirfd = -1 };
 	_cleanup_(media_done) struct media media = { 0 };
-	int rc = tree_open(name, options, &tree, reterr);
+	int rc = msd_gadget_check_configfs(reterr);
 
+	/* no place for gadgets, no gadget */
+	if (rc == -MSD_E_UNSUPPORTED)
+		return 0;
+	if (rc == 0)
+		rc = tree_open(name, options, &tree, reterr);
 	if (rc < 0 || !tree.exists)
 		return rc;
 	rc = media_read(&tree, &media, reterr);

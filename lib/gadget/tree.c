@@ -13,6 +13,7 @@
 #include "base/cleanup.h"
 #include "gadget/attr.h"
 #include "gadget/find.h"
+#include "gadget/gadget.h"
 
 #define CONFIGFS_DIR "/sys/kernel/config"
 
@@ -50,6 +51,13 @@ int tree_open_gadgets(int *ret_fd, struct msd_error *reterr)
 	if (errno == ENOENT)
 		return fail_configfs(reterr);
 	return msd_fail_errno(reterr, errno, "%s", MSD_GADGETS_DIR);
+}
+
+int msd_gadget_check_configfs(struct msd_error *reterr)
+{
+	_cleanup_close_ int fd = -1;
+
+	return tree_open_gadgets(&fd, reterr);
 }
 
 /* A directory of the tree, NULL with errno when it cannot be opened. */

@@ -17,7 +17,6 @@
 #include "gadget/lun.h"
 #include "storage/check-priv.h"
 
-#define CONFIGFS "/sys/kernel/config"
 
 /* Whether the kernel could load it, or has it built in. */
 static bool has_module(const char *release, const char *name)
@@ -61,20 +60,14 @@ static void check_module(struct check *check, const struct utsname *kernel, cons
 
 static void check_configfs(struct check *check)
 {
-	struct msd_mount mount;
-	bool mounted = msd_mount_read(CONFIGFS, &mount, NULL) == 0;
+	struct msd_error err;
 
-	if (mounted)
-		msd_mount_done(&mount);
-	if (!mounted) {
-		check_add(check, MSD_CHECK_FAIL, "configfs", CONFIGFS ": not mounted");
-		check_hint(check, "mount -t configfs configfs " CONFIGFS);
-	} else if (access(MSD_GADGETS_DIR, F_OK) < 0) {
-		check_add(check, MSD_CHECK_FAIL, "configfs", MSD_GADGETS_DIR ": not there");
-		check_hint(check, "modprobe libcomposite");
-	} else {
+	if (msd_gadget_check_configfs(&err) == 0) {
 		check_add(check, MSD_CHECK_OK, "configfs", "mounted, with USB gadgets");
+		return;
 	}
+	check_add(check, MSD_CHECK_FAIL, "configfs", "%s", err.msg);
+	check_hint(check, "%s", err.hint);
 }
 
 /*

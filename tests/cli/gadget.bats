@@ -49,6 +49,12 @@ gadget()
   printf '\n# one\nshape = both\n' >bad.conf
   run -2 --separate-stderr otgmsd-gadget -C bad.conf start
   [ "$stderr" = "otgmsd-gadget: bad.conf:3: shape: 'both' is not 'functions' or 'luns'" ]
+  printf 'drives = 1\nids { vendor = 0x1 }\ndrives = 2\n' >bad.conf
+  run -2 --separate-stderr otgmsd-gadget -C bad.conf start
+  [ "$stderr" = "otgmsd-gadget: bad.conf:3: drives: is there twice" ]
+  printf 'drive 0 {\nrw = no\nrw = yes }\n' >bad.conf
+  run -2 --separate-stderr otgmsd-gadget -C bad.conf start
+  [ "$stderr" = "otgmsd-gadget: bad.conf:3: rw: is there twice" ]
   run -2 --separate-stderr otgmsd-gadget -C missing.conf status
   [ "$stderr" = "otgmsd-gadget: missing.conf: there is no such file" ]
 }
@@ -59,12 +65,12 @@ gadget()
   gadget start
   [ "$status" = 2 ]
   [ "$stderr" = "otgmsd-gadget: empty.conf: others than root can write it
-otgmsd-gadget: hint: chmod go-w 'empty.conf'" ]
+otgmsd-gadget: hint: chmod go-w empty.conf" ]
   chmod 644 empty.conf
   chmod 777 .
   gadget start
   [ "$status" = 2 ]
-  [ "${stderr_lines[1]}" = "otgmsd-gadget: hint: chmod go-w '.'" ]
+  [ "${stderr_lines[1]}" = "otgmsd-gadget: hint: chmod go-w ." ]
 }
 
 @test "without configfs: the reason and what to type" {
@@ -73,4 +79,16 @@ otgmsd-gadget: hint: chmod go-w 'empty.conf'" ]
   [ "$status" = 1 ]
   [[ ${stderr_lines[0]} == "otgmsd-gadget: /sys/kernel/config: "* ]]
   [[ ${stderr_lines[1]} == "otgmsd-gadget: hint: "*"mount -t configfs none /sys/kernel/config" ]]
+}
+
+@test "without configfs: stop has nothing to do, check and start give the same reason and hint" {
+  [ ! -d /sys/kernel/config/usb_gadget ] || skip "this kernel has gadgets"
+  gadget stop
+  [ "$status" = 0 ] || fail "$stderr"
+  [ -z "$output$stderr" ]
+  gadget start
+  [ "$status" = 1 ]
+  why=${stderr_lines[0]#otgmsd-gadget: } hint=${stderr_lines[1]#otgmsd-gadget: hint: }
+  gadget check -n -P -o MESSAGE,HINT
+  [[ $output == *"MESSAGE=\"$why\" HINT=\"$hint\""* ]] || fail "$output"
 }

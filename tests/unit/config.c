@@ -97,15 +97,14 @@ static void test_values(void **state)
 {
 	struct msd_config *config = must_read(
 		"# comment\n#\n/* another\n one */ gadget = g0 # behind\n"
-		"controller = \"fe980000.usb\"\nshape = luns\ndrives = 08\nmax_power = 100\n"
+		"controller = \"fe980000.usb\"\nshape = luns\ndrives = 05\nmax_power = 100\n"
 		"ids { vendor = 0x0525 product=0xA4A5 device=0x1 usb = 0x0210 }\n"
 		"strings { manufacturer = 'A # ${B} \\'' product = \"Größe\" serial = X1 configuration = c }\n"
 		"defaults { fua = no user = root vendor = V }\n"
 		"drive 1 { cdrom = on product = 'P \"Q' }\n"
 		"drive \"2\" { rw = no removable = FALSE group = root product_cdrom=abcdefghijklmnop }\n"
 		"drive 0 { rw = yes }\n"
-		"storage { path = /srv//msd }\n"
-		"drives = 5\n");
+		"storage { path = /srv//msd }\n");
 
 	assert_string_equal(config->gadget.name, "g0");
 	assert_string_equal(config->gadget.controller, "fe980000.usb");
