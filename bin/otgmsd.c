@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Shows and changes drives: image, CD or flash, rw, eject, wait. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 #include "gadget/gadget.h"
 #include "out.h"
 #include "storage/drive.h"
+#include "storage/remote.h"
 #include "tool.h"
 
 /* How long the host may take to find a drive that was plugged in anew. */
@@ -194,13 +196,13 @@ static void show(const struct msd_lun_state *state)
 }
 
 static int list_drive(struct out *out, const char *dir, const struct msd_drive_id *id,
-		      struct msd_error *err)
+		      int *timeout_ms, struct msd_error *err)
 {
 	_cleanup_(msd_lun_closep) struct msd_lun *lun = NULL;
 	struct msd_lun_options opts;
 	struct msd_lun_state state;
 	struct stat st;
-	int rc = msd_lun_open_drive(dir, id, &lun, err);
+	int asked, rc = msd_lun_open_drive(dir, id, &lun, err);
 
 	if (rc == 0)
 		rc = msd_lun_read_state(lun, &state, err);
@@ -218,8 +220,12 @@ static int list_drive(struct out *out, const char *dir, const struct msd_drive_i
 	if (state.file[0]) {
 		out_text(out, COL_IMAGE, state.file);
 		out_bool(out, COL_DELETED, state.deleted);
-		if (!state.deleted && stat(state.file, &st) == 0 && S_ISREG(st.st_mode))
+		asked = state.deleted ? -ENOENT : msd_remote_stat(state.file, *timeout_ms, &st);
+		if (asked == 0 && S_ISREG(st.st_mode))
 			out_size(out, COL_SIZE, (uint64_t)st.st_size);
+		/* dead servers cost one time-out together */
+		if (asked == -ETIMEDOUT)
+			*timeout_ms = 0;
 	}
 	out_bool(out, COL_REMOVABLE, opts.removable);
 	out_bool(out, COL_FUA, !opts.nofua);
@@ -232,14 +238,20 @@ static int list(struct tool *tool, const struct command *command, struct msd_err
 	_cleanup_free_ struct msd_drive_id *ids = NULL;
 	struct out *out = out_new(tool, "drives", columns, sizeof(columns) / sizeof(*columns),
 				  &command->out);
+	int timeout_ms = MSD_REMOTE_TIMEOUT_MS;
 	size_t n;
 	int rc = msd_find_all(command->where.dir, command->where.gadget, &ids, &n, err);
 
 	for (size_t i = 0; rc == 0 && i < n; i++)
-		rc = list_drive(out, command->where.dir, &ids[i], err);
-	if (rc == 0)
-		out_print(out);
-	return rc;
+		rc = list_drive(out, command->where.dir, &ids[i], &timeout_ms, err);
+	if (rc < 0)
+		return rc;
+	out_print(out);
+	if (n == 0 && !command->out.json && !command->out.pairs) {
+		tool_warn(tool, "there is no drive, in no gadget");
+		tool_hint(tool, "otgmsd-gadget start");
+	}
+	return 0;
 }
 
 static void print_step(void *data, enum msd_log_level level, const char *msg)

@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 
 #include "base/cleanup.h"
+#include "base/shell.h"
+#include "storage/remote.h"
 #include "storage/remount.h"
 
 #define OPTION "X-kvmd.otgmsd-"
@@ -191,7 +193,10 @@ static int resolve_target(struct msd_root *root, struct msd_error *err)
 static int check_folder(const char *path, struct msd_error *err)
 {
 	struct stat st;
+	int rc = msd_remote_check(path, err);
 
+	if (rc < 0)
+		return rc;
 	if (stat(path, &st) < 0) {
 		if (errno != ENOENT && errno != ENOTDIR)
 			return msd_fail_errno(err, errno, "%s", path);
@@ -212,7 +217,7 @@ static int finish_marked(const char *file, struct msd_root *root, struct msd_err
 	if (rc == -MSD_E_NOTFOUND) {
 		msd_fail(err, MSD_E_NOTFOUND, "%s: the image storage is not mounted", root->target);
 		msd_hint(err, "mount %s (its line is in %s; with nofail in it the board boots"
-			 " without the storage)", root->target, file);
+			 " without the storage)", msd_quoted(root->target), file);
 		return rc;
 	}
 	if (rc < 0 || !strcmp(root->path, root->target))
@@ -220,7 +225,7 @@ static int finish_marked(const char *file, struct msd_root *root, struct msd_err
 	rc = check_folder(root->path, err);
 	if (rc == -MSD_E_NOTFOUND)
 		msd_hint(err, "mount -o remount,rw %s && mkdir -p %s, or correct " OPTION "root= in %s",
-			 root->target, root->path, file);
+			 msd_quoted(root->target), msd_quoted(root->path), file);
 	return rc;
 }
 
@@ -241,7 +246,7 @@ static int check_expected_mount(struct fstab *fstab, const char *path, const cha
 		    check_mounted(target, NULL) != -MSD_E_NOTFOUND)
 			continue;
 		rc = msd_fail(err, MSD_E_NOTFOUND, "%s: the image storage is not mounted", target);
-		msd_hint(err, "mount %s (its line is in %s)", target, file);
+		msd_hint(err, "mount %s (its line is in %s)", msd_quoted(target), file);
 	}
 	mnt_free_iter(iter);
 	return rc;
@@ -268,7 +273,7 @@ static int finish_unmarked(struct fstab *fstab, const char *path, const char *fi
 	rc = check_folder(root->path, err);
 	if (rc == -MSD_E_NOTFOUND)
 		msd_hint(err, "mkdir -p %s, or for a partition of its own add to %s: " EXAMPLE,
-			 root->path, file, root->path, root->path);
+			 msd_quoted(root->path), file, root->path, root->path);
 	return rc;
 }
 

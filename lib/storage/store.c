@@ -13,7 +13,9 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/shell.h"
 #include "store-priv.h"
+#include "storage/remote.h"
 #include "storage/sums.h"
 #include "storage/usage.h"
 
@@ -23,11 +25,14 @@
 int msd_store_open(const struct msd_root *root, const struct msd_log *log, struct msd_store **ret,
 		   struct msd_error *reterr)
 {
-	_cleanup_close_ int fd = open(root->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_close_ int fd = -1;
 	char link[64], real[PATH_MAX];
 	struct msd_store *store;
 	ssize_t n;
 
+	if (msd_remote_check(root->path, reterr) < 0)
+		return -MSD_E_FAILED;
+	fd = open(root->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
 		return msd_fail(reterr, MSD_E_NOTFOUND, "%s: no such folder for images", root->path);
 	if (fd < 0)
@@ -70,10 +75,16 @@ int msd_store_release(struct msd_store *store, struct msd_error *reterr)
 	return msd_hold_release(msd_steal(store->hold), reterr);
 }
 
+static void store_place_folder(const struct store_place *place, char *buf, size_t len)
+{
+	snprintf(buf, len, "%.*s", (int)(strlen(place->path) - strlen(place->base) - 1), place->path);
+}
+
 int store_place_hold(struct msd_store *store, const struct store_place *place,
 		     struct msd_error *reterr)
 {
 	struct stat root, folder;
+	char dir[PATH_MAX];
 
 	if (store->hold)
 		return 0;
@@ -84,8 +95,8 @@ int store_place_hold(struct msd_store *store, const struct store_place *place,
 	if (faccessat(place->dirfd, ".", W_OK, AT_EACCESS) == 0 || errno != EROFS)
 		return 0;
 	msd_fail_errno(reterr, EROFS, "%s", place->name);
-	msd_hint(reterr, "mount -o remount,rw '%.*s'",
-		 (int)(strlen(place->path) - strlen(place->base) - 1), place->path);
+	store_place_folder(place, dir, sizeof(dir));
+	msd_hint(reterr, "mount -o remount,rw %s", msd_quoted(dir));
 	return -EROFS;
 }
 
@@ -195,6 +206,7 @@ int store_part_lock(const struct store_place *place, bool create, int *ret_fd,
 		    struct msd_error *reterr)
 {
 	const int flags = O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | (create ? O_CREAT : 0);
+	char path[PATH_MAX + NAME_MAX];
 
 	for (;;) {
 		_cleanup_close_ int fd = openat(place->dirfd, place->part, flags, 0600);
@@ -207,9 +219,9 @@ int store_part_lock(const struct store_place *place, bool create, int *ret_fd,
 		if (flock(fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK) {
 			msd_fail(reterr, MSD_E_BUSY, "%s: another msd-store put is writing it",
 				 place->name);
-			msd_hint(reterr, "fuser -v '%.*s/%s'",
-				 (int)(strlen(place->path) - strlen(place->base) - 1), place->path,
-				 place->part);
+			store_place_folder(place, path, sizeof(path));
+			snprintf(path + strlen(path), sizeof(path) - strlen(path), "/%s", place->part);
+			msd_hint(reterr, "fuser -v %s", msd_quoted(path));
 			return -MSD_E_BUSY;
 		}
 		/* a file system without locks: rather no lock than no put */
@@ -386,8 +398,8 @@ static int check_target(const struct store_place *from, const struct store_place
 		return msd_fail_errno(err, errno, "%s", to->name);
 	if (a.st_dev != b.st_dev) {
 		msd_fail(err, EXDEV, "%s: %s lies on another file system", from->name, to->name);
-		msd_hint(err, "msd-store put '%s' --name='%s' && msd-store rm '%s'", from->path,
-			 to->name, from->name);
+		msd_hint(err, "msd-store put %s --name=%s && msd-store rm %s", msd_quoted(from->path),
+			 msd_quoted(to->name), msd_quoted(from->name));
 		return -EXDEV;
 	}
 	rc = check_image(to, &exists, err);

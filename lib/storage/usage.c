@@ -11,7 +11,9 @@
 #include <sys/sysmacros.h>
 
 #include "base/cleanup.h"
+#include "base/shell.h"
 #include "gadget/attr.h"
+#include "storage/remote.h"
 
 /* A disk has some partitions, an image some loop devices with theirs; beyond that we refuse. */
 #define DEVICES_MAX 512
@@ -33,23 +35,30 @@ static bool same_file(const struct stat *a, const struct stat *b)
 	return a->st_ino && a->st_dev == b->st_dev && a->st_ino == b->st_ino;
 }
 
-bool msd_medium_is(const struct msd_medium *medium, const struct stat *st)
+/*
+ * stat(2), unless path cannot be what is looked for: on another file server, which may be dead
+ * and would hang us though it is not concerned.
+ */
+static bool ask(const char *path, const struct stat *wanted, struct stat *ret)
 {
-	return same_file(&medium->st, st);
+	dev_t dev;
+
+	if (msd_remote_find(path, &dev) && (S_ISBLK(wanted->st_mode) || dev != wanted->st_dev))
+		return false;
+	return stat(path, ret) == 0;
 }
 
-/* Takes the kernel's mark of an unlinked file off. stat tells whether the name is right. */
-static void stat_backing(char *file, struct stat *ret)
+/* An unlinked file has a mark of the kernel's behind its name, so that it is not found. */
+static bool is_path_of(const char *path, const struct stat *wanted)
 {
-	static const char suffix[] = " (deleted)";
-	size_t len = strlen(file);
+	struct stat st;
 
-	if (stat(file, ret) == 0)
-		return;
-	/* what now has the name, if anything, is another file */
-	memset(ret, 0, sizeof(*ret));
-	if (len >= sizeof(suffix) && !strcmp(file + len - (sizeof(suffix) - 1), suffix))
-		file[len - (sizeof(suffix) - 1)] = '\0';
+	return ask(path, wanted, &st) && same_file(&st, wanted);
+}
+
+bool msd_medium_is(const struct msd_medium *medium, const struct stat *st)
+{
+	return is_path_of(medium->file, st);
 }
 
 /* The medium of one drive, if it has one. Returns 1, 0 for none, or -errno. */
@@ -69,7 +78,6 @@ static int read_medium(const struct msd_drive_id *id, struct msd_medium *ret, st
 	if (rc < 0)
 		return rc == -ENOENT ? 0 : rc;
 	*ret = (struct msd_medium){ .drive = *id, .writable = !ro };
-	stat_backing(file, &ret->st);
 	ret->file = strdup(file);
 	return ret->file ? 1 : msd_fail_errno(err, ENOMEM, "%s", file);
 }
@@ -131,7 +139,8 @@ static int add_usage(struct search *search, enum msd_usage_kind kind, bool writa
 	if (!new->who)
 		return msd_fail_errno(err, ENOMEM, "%s", who);
 	search->n++;
-	if (hint_command && asprintf(&new->hint, "%s %s", hint_command, hint_operand) < 0) {
+	if (hint_command && asprintf(&new->hint, "%s %s", hint_command,
+				     kind == MSD_USAGE_DRIVE ? hint_operand : msd_quoted(hint_operand)) < 0) {
 		new->hint = NULL;
 		return msd_fail_errno(err, ENOMEM, "%s", who);
 	}
@@ -271,7 +280,6 @@ static int each_line(const char *path, struct search *search,
 static int check_loop(struct search *search, char *line, struct msd_error *err)
 {
 	char name[32], path[PATH_MAX], file[MSD_ATTR_BUFSIZE];
-	struct stat st;
 	bool ro = false;
 	int fd, rc = 0;
 
@@ -281,8 +289,7 @@ static int check_loop(struct search *search, char *line, struct msd_error *err)
 	/* a partition of one has none */
 	if (msd_attr_read(AT_FDCWD, path, file, sizeof(file), NULL) < 0)
 		return 0;
-	stat_backing(file, &st);
-	if (!same_file(&st, &search->st))
+	if (!is_path_of(file, &search->st))
 		return 0;
 	snprintf(path, sizeof(path), "/sys/block/%s/ro", name);
 	msd_attr_read_bool(AT_FDCWD, path, &ro, NULL);
@@ -316,7 +323,7 @@ static bool is_source(const struct search *search, const char *source)
 {
 	struct stat st;
 
-	if (source[0] != '/' || stat(source, &st) < 0)
+	if (source[0] != '/' || !ask(source, &search->st, &st))
 		return false;
 	return same_file(&st, &search->st) || (S_ISBLK(st.st_mode) && has_device(search, st.st_rdev));
 }

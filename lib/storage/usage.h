@@ -14,8 +14,7 @@
 struct msd_medium {
 	struct msd_drive_id drive;
 	bool writable;		/* the target host can write it */
-	char *file;		/* as the kernel has it, without its mark for an unlinked file */
-	struct stat st;		/* of it; st_ino is 0 when it has no name any more */
+	char *file;		/* as the kernel has it, with its mark for an unlinked file */
 };
 
 /*
@@ -27,7 +26,10 @@ int msd_media_read(const struct msd_drive_id *except, struct msd_medium **ret, s
 		   struct msd_error *reterr);
 void msd_media_free(struct msd_medium *media, size_t n);
 
-/* Whether it is this file or block device, under whatever name. */
+/*
+ * Whether it is this file or block device, under whatever name. A file server is asked only about
+ * files of its own.
+ */
 bool msd_medium_is(const struct msd_medium *medium, const struct stat *st);
 
 enum msd_usage_kind {

@@ -70,14 +70,6 @@ RW flag:     yes" ] || fail "$output"
 [1,1,false,true,null,"/a \"b\"\\xff.img"]' ] || fail "$output"
 }
 
-@test "a list without drives is empty" {
-  mkdir -p "$BATS_TEST_TMPDIR/kernel/config/usb_gadget"
-  run -0 --separate-stderr in_tree otgmsd --list
-  [ -z "$output$stderr" ] || fail "$output $stderr"
-  run -0 --separate-stderr in_tree otgmsd --list -J
-  [ "$(jq -c .drives <<<"$output")" = '[]' ] || fail "$output"
-}
-
 @test "commands in hints can be typed, whatever the name of the image" {
   make_lun kvmd/mass_storage.usb0 0
   cd "$BATS_TEST_TMPDIR"
@@ -85,4 +77,14 @@ RW flag:     yes" ] || fail "$output"
   run -6 --separate-stderr in_tree otgmsd --set-image="it's \$HOME.img"
   [[ ${stderr_lines[1]} == "otgmsd: hint: to do it all the same: otgmsd -i 0 --set-image='it'\\''s \$HOME.img' --force" ]] ||
     fail "$stderr"
+}
+
+@test "--list without any drive: an empty list, 0, and a word about it" {
+  mkdir -p "$BATS_TEST_TMPDIR/kernel/config/usb_gadget"
+  run -0 --separate-stderr in_tree otgmsd --list
+  [ -z "$output" ]
+  [ "${stderr_lines[1]}" = "otgmsd: hint: otgmsd-gadget start" ]
+  run -0 --separate-stderr in_tree otgmsd --list --json
+  [ "$(jq -c . <<<"$output")" = '{"drives":[]}' ]
+  [ -z "$stderr" ]
 }

@@ -9,15 +9,25 @@ ok "a storage" make_storage rw
 mkdir -p $store/nfs /srv
 ok "a disk for the server" mkfs.ext4 -q -F /dev/vdb 64M
 mount /dev/vdb /srv
+# nothing may be answered from what the client remembers
+echo 0 >/proc/sys/fs/leases-enable
 ok "an NFS server" start_nfs /srv
-ok "… mounted in the storage" mount -t nfs -o vers=4.2 127.0.0.1:/ $store/nfs
+ok "… mounted in the storage" mount -t nfs -o vers=4.2,actimeo=0 127.0.0.1:/ $store/nfs
 make_image image 1M
+pikvm_gadget 3
+# in time: a dead server holds whoever asks it, and not even TERM ends that
+soon()
+{
+  timeout -s KILL 30 "$@"
+}
 ok "put to the server" msd-store put image --name=nfs/a.img --sha256="$(sha256 image)"
 ok "put to the disk" msd-store put image --name=b.img
 is "… no marker stays there" "$(cd /srv && find . -type f -printf "%f\n" | sort | paste -sd ' ')" ".__a.img.sha256 a.img"
 ok "list" msd-store list -n -o NAME
 is "… shows both" "${out//$'\n'/ }" "b.img nfs/a.img"
 ok "verify" msd-store verify
+ok "a drive has an image of the server" otgmsd -i 1 --set-rw=0 --set-cdrom=0 --set-image=$store/nfs/a.img
+losetup -r /dev/loop7 $store/nfs/a.img
 
 stop_nfs
 begin=$EPOCHREALTIME
@@ -39,10 +49,38 @@ status "verify says that not all could be looked at" 1 msd-store verify --timeou
 ok "put to the disk goes on" msd-store put image --name=c.img
 ok "rm, too" msd-store rm c.img
 
+# --- the medium of another drive, and a loop device, are on the dead server -----------------------
+ok "show that drive" soon otgmsd -i 1
+like "… as the kernel has it" "$out" "Image file: +$store/nfs/a.img"
+ok "an image into another drive" soon otgmsd -i 2 --set-rw=1 --set-cdrom=0 --set-image=$store/b.img
+ok "… and out" soon otgmsd -i 2 --eject
+begin=$EPOCHREALTIME
+ok "all drives" soon otgmsd --list --json
+is "… in one time-out" $((${EPOCHREALTIME/./} - ${begin/./} < 8000000)) 1
+is "… the size of what cannot be asked for is unknown" \
+  "$(jq -c '.drives[1] | [.image, .size]' <<<"$out")" "[\"$store/nfs/a.img\",null]"
+ok "put --force" soon msd-store put image --name=b.img --force
+ok "get" soon msd-store get b.img copy.img
+ok "otgmsd-remount ro" soon otgmsd-remount ro
+status "… status" 3 soon otgmsd-remount status
+ok "… rw" soon otgmsd-remount rw
+ok "a folder into an image" soon msd-normalfiles pack -s 16M /etc/default $store/n.img
+ok "… and list it" soon msd-normalfiles list $store/n.img
+ok "… and remove it" soon msd-store rm n.img
+printf 'storage { path = "%s" }\n' $store/nfs >nfs.conf
+chmod 644 nfs.conf
+cp /etc/fstab fstab.old
+: >/etc/fstab
+status "a storage on the dead server" 1 soon msd-store -C nfs.conf list
+like "… is named, with a way out" "$err" "$store/nfs: its file server does not answer.*hint: umount -l $store/nfs"
+cp fstab.old /etc/fstab
+
 resume_nfs
 listed()
 {
   msd-store list -n -o NAME 2>/dev/null | grep -q nfs/a.img
 }
 ok "the server answers again" wait_for 30 listed
+losetup -d /dev/loop7
+ok "that drive, empty again" soon otgmsd -i 1 --eject
 ok "nothing was lost" msd-store verify nfs/a.img
