@@ -11,6 +11,7 @@
 
 #include "base/cleanup.h"
 #include "base/replace.h"
+#include "base/shell.h"
 #include "config/config.h"
 #include "out.h"
 #include "progress.h"
@@ -124,7 +125,7 @@ static void warn_part(struct args *args, const struct msd_store_part *part)
 	if (part->state == MSD_PART_TIMEOUT) {
 		tool_warn(&args->tool, "%s: %s did not answer in %g s, its images are left out",
 			  path, part->source, (double)args->timeout_ms / 1000);
-		tool_hint(&args->tool, "--timeout=30s waits longer; or: umount -l '%s'", path);
+		tool_hint(&args->tool, "--timeout=30s waits longer; or: umount -l %s", msd_quoted(path));
 	} else if (part->state == MSD_PART_FAILED) {
 		tool_warn(&args->tool, "%s: %s", path, strerror(part->error));
 	}
@@ -303,11 +304,14 @@ static int run_get(struct args *args)
 	if (rc < 0)
 		return report(args, rc, &err);
 	progress_begin(&progress, &args->tool, args->progress, name);
-	if (file && !strcmp(file, "-"))
+	if (file && !strcmp(file, "-")) {
+		/* there is nothing to be undone: it ends as cat would */
+		signal(SIGPIPE, SIG_DFL);
 		rc = msd_store_copy_out(in, STDOUT_FILENO, name, args->compress,
 					&progress.callback, &err);
-	else
+	} else {
 		rc = get_file(args, in, name, &progress.callback, &err);
+	}
 	progress_end(&progress);
 	return report(args, rc, &err);
 }

@@ -125,14 +125,22 @@ int msd_parse_duration(const char *text, uint64_t *ret_ms)
 	return -EINVAL;
 }
 
-char *msd_format_size(uint64_t bytes, char *buf, size_t len)
+/* The exponent of 1024 of the largest unit that is not larger. */
+static unsigned get_unit(uint64_t bytes)
 {
-	static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB" };
 	unsigned u = 0;
-	uint64_t tenths;
 
 	while (u < 6 && bytes >> (10 * (u + 1)))
 		u++;
+	return u;
+}
+
+char *msd_format_size(uint64_t bytes, char *buf, size_t len)
+{
+	static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB" };
+	unsigned u = get_unit(bytes);
+	uint64_t tenths;
+
 	tenths = u ? ((bytes >> (10 * (u - 1))) * 10 + 512) >> 10 : bytes * 10;
 	if (tenths % 10)
 		snprintf(buf, len, "%llu.%llu %s", (unsigned long long)tenths / 10,
@@ -140,4 +148,19 @@ char *msd_format_size(uint64_t bytes, char *buf, size_t len)
 	else
 		snprintf(buf, len, "%llu %s", (unsigned long long)tenths / 10, units[u]);
 	return buf;
+}
+
+void msd_format_sizes(const uint64_t *bytes, size_t n, char (*ret)[MSD_SIZE_TEXT])
+{
+	unsigned exact = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		msd_format_size(bytes[i], ret[i], sizeof(ret[i]));
+		for (size_t k = 0; k < i; k++)
+			if (bytes[k] != bytes[i] && !strcmp(ret[k], ret[i]))
+				exact |= 1u << i | 1u << k;
+	}
+	for (size_t i = 0; i < n; i++)
+		if (exact & 1u << i && bytes[i] & ((1ull << (10 * get_unit(bytes[i]))) - 1))
+			snprintf(ret[i], sizeof(ret[i]), "%llu bytes", (unsigned long long)bytes[i]);
 }

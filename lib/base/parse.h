@@ -22,7 +22,12 @@ int msd_parse_bool(const char *text, bool *ret);
 /* "10" and "10s" seconds, "500ms", "10m", "2h". Returns 0, -EINVAL or -ERANGE. */
 int msd_parse_duration(const char *text, uint64_t *ret_ms);
 
+#define MSD_SIZE_TEXT 32
+
 /* "4 GiB", "1.5 MiB", "17 B": at most 16 bytes with the end. Returns buf. */
 char *msd_format_size(uint64_t bytes, char *buf, size_t len);
+
+/* Several of one message, 8 at most: what would read like another and is not, in bytes. */
+void msd_format_sizes(const uint64_t *bytes, size_t n, char (*ret)[MSD_SIZE_TEXT]);
 
 #endif

@@ -20,7 +20,7 @@ int msd_ventoy_plan(const struct msd_ventoy_params *params, struct msd_ventoy_la
 		    struct msd_error *reterr)
 {
 	uint64_t sectors = params->size_bytes / VENTOY_SECTOR, least;
-	char size[24], want[24];
+	char size[2][MSD_SIZE_TEXT];
 
 	if (params->size_bytes % VENTOY_SECTOR || params->reserve_bytes % VENTOY_SECTOR)
 		return msd_fail(reterr, MSD_E_USAGE,
@@ -28,15 +28,15 @@ int msd_ventoy_plan(const struct msd_ventoy_params *params, struct msd_ventoy_la
 				(unsigned long long)(params->size_bytes % VENTOY_SECTOR ?
 						     params->size_bytes : params->reserve_bytes));
 	if (__builtin_add_overflow(params->reserve_bytes, MSD_VENTOY_MIN_BYTES, &least) ||
-	    params->size_bytes < least)
+	    params->size_bytes < least) {
+		msd_format_sizes((const uint64_t[]){ params->size_bytes, MSD_VENTOY_MIN_BYTES }, 2, size);
 		return msd_fail(reterr, MSD_E_USAGE,
-				"%s is too small for a Ventoy disk, which needs %s%s",
-				msd_format_size(params->size_bytes, size, sizeof(size)),
-				msd_format_size(MSD_VENTOY_MIN_BYTES, want, sizeof(want)),
+				"%s is too small for a Ventoy disk, which needs %s%s", size[0], size[1],
 				params->reserve_bytes ? " beside what is reserved" : "");
+	}
 	if (!params->gpt && sectors > MBR_MAX_SECTORS) {
 		msd_fail(reterr, MSD_E_USAGE, "%s is too big for an MBR, which ends at 2 TiB",
-			 msd_format_size(params->size_bytes, size, sizeof(size)));
+			 msd_format_size(params->size_bytes, size[0], sizeof(size[0])));
 		msd_hint(reterr, "use --partition=gpt");
 		return -MSD_E_USAGE;
 	}

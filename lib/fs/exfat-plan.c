@@ -150,15 +150,15 @@ static bool smallest(const struct msd_format_params *params, const struct need *
 
 static int fail_size(const struct msd_format_params *params, struct msd_error *err)
 {
-	char size[24], min[24];
+	const uint64_t sizes[] = { params->size_bytes + params->outside_bytes,
+				   EXFAT_VOLUME_BYTES_MIN + params->outside_bytes };
+	char size[2][MSD_SIZE_TEXT];
 
+	msd_format_sizes(sizes, 2, size);
 	return msd_fail(err, MSD_E_USAGE,
 			"--type=exfat cannot be %s%s: exfat works from %s, with at most 4294967285 clusters",
-			params->size_bytes ? msd_format_size(params->size_bytes + params->outside_bytes,
-							     size, sizeof(size)) : "so large",
-			params->cluster_bytes ? " with these clusters" : "",
-			msd_format_size(EXFAT_VOLUME_BYTES_MIN + params->outside_bytes, min,
-					sizeof(min)));
+			params->size_bytes ? size[0] : "so large",
+			params->cluster_bytes ? " with these clusters" : "", size[1]);
 }
 
 int exfat_plan(const struct msd_format_params *params, const struct need *need,

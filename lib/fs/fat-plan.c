@@ -266,22 +266,27 @@ static int fail_size(const struct msd_format_params *params, struct msd_error *e
 {
 	enum msd_fs_kind first = params->kind == MSD_FS_FAT ? MSD_FS_FAT12 : params->kind;
 	enum msd_fs_kind last = params->kind == MSD_FS_FAT ? MSD_FS_FAT32 : params->kind;
-	char text[256] = "", min_text[24], max_text[24], size[24];
-	uint64_t min, max;
+	/* what was asked for, then from where to where each kind works */
+	uint64_t sizes[8] = { params->size_bytes + params->outside_bytes };
+	char text[256] = "", size[8][MSD_SIZE_TEXT];
+	size_t n = 1;
 
-	for (enum msd_fs_kind kind = first; kind <= last; kind++) {
+	for (enum msd_fs_kind kind = first; kind <= last; kind++, n += 2) {
+		size_range(params, kind, &sizes[n], &sizes[n + 1]);
+		sizes[n] += params->outside_bytes;
+		sizes[n + 1] += params->outside_bytes;
+	}
+	msd_format_sizes(sizes, n, size);
+	n = 1;
+	for (enum msd_fs_kind kind = first; kind <= last; kind++, n += 2) {
 		size_t len = strlen(text);
 
-		size_range(params, kind, &min, &max);
 		snprintf(text + len, sizeof(text) - len, "%s%s works from %s to %s", len ? ", " : "",
-			 msd_fs_kind_text(kind),
-			 msd_format_size(min + params->outside_bytes, min_text, sizeof(min_text)),
-			 msd_format_size(max + params->outside_bytes, max_text, sizeof(max_text)));
+			 msd_fs_kind_text(kind), size[n], size[n + 1]);
 	}
 	return msd_fail(err, MSD_E_USAGE, "--type=%s cannot be %s%s: %s",
 			msd_fs_kind_text(params->kind),
-			params->size_bytes ? msd_format_size(params->size_bytes + params->outside_bytes,
-							     size, sizeof(size)) : "so large",
+			params->size_bytes ? size[0] : "so large",
 			params->cluster_bytes ? " with these clusters" : "", text);
 }
 

@@ -54,9 +54,14 @@ static int snapshot_image(struct msd_store *store, const struct store_place *pla
 		return rc;
 	copy = openat(place->dirfd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 	if (copy < 0 || ioctl(copy, FICLONE, fd) < 0) {
+		struct msd_error busy = { 0 };
+
 		msd_fail(err, MSD_E_UNSUPPORTED, "%s: its file system cannot make a snapshot: %s",
 			 place->name, strerror(errno));
-		msd_hint(err, "take it out of its drive first: otgmsd --eject");
+		if (msd_usage_check(place->path, false, &busy) == -MSD_E_BUSY)
+			msd_hint(err, "%s", busy.hint);
+		else
+			msd_hint(err, "nothing can write it now: msd-store get without --snapshot");
 		return -MSD_E_UNSUPPORTED;
 	}
 	*ret_fd = msd_steal_fd(&copy);
@@ -95,7 +100,7 @@ int msd_store_open_image(struct msd_store *store, const char *name, bool snapsho
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return msd_fail_errno(reterr, errno, "%s", name);
 	if (!S_ISREG(st.st_mode))
-		return msd_fail(reterr, MSD_E_NOTFOUND, "%s: is a folder or device, not an image", name);
+		return msd_fail(reterr, MSD_E_FORMAT, "%s: is a folder or device, not an image", name);
 	rc = check_whole(&place, force, reterr);
 	if (rc == 0 && snapshot)
 		return snapshot_image(store, &place, fd, ret_fd, reterr);

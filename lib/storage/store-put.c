@@ -17,6 +17,7 @@
 
 #include "base/cleanup.h"
 #include "base/parse.h"
+#include "base/shell.h"
 #include "storage/content.h"
 #include "store-priv.h"
 #include "storage/store-source.h"
@@ -62,18 +63,18 @@ static int fail_too_big(const struct put *put, uint64_t size, struct msd_error *
 
 static int fail_no_room(const struct put *put, uint64_t need, struct msd_error *err)
 {
-	char a[24], b[24];
+	uint64_t sizes[2] = { need ? need : put->written, 0 };
+	char text[2][MSD_SIZE_TEXT];
 	struct statvfs vfs;
-	uint64_t there = 0;
 
 	if (fstatvfs(put->place.dirfd, &vfs) == 0)
-		there = (uint64_t)vfs.f_bavail * vfs.f_frsize;
+		sizes[1] = (uint64_t)vfs.f_bavail * vfs.f_frsize;
+	msd_format_sizes(sizes, 2, text);
 	if (need)
 		msd_fail(err, ENOSPC, "%s: needs %s, and the storage has %s left", put->place.name,
-			 msd_format_size(need, a, sizeof(a)), msd_format_size(there, b, sizeof(b)));
+			 text[0], text[1]);
 	else
-		msd_fail(err, ENOSPC, "%s: the storage is full after %s of it", put->place.name,
-			 msd_format_size(put->written, a, sizeof(a)));
+		msd_fail(err, ENOSPC, "%s: the storage is full after %s of it", put->place.name, text[0]);
 	msd_hint(err, "msd-store list shows what takes the room, msd-store rm NAME gives it back");
 	return -ENOSPC;
 }
@@ -83,7 +84,12 @@ static int fail_taken(const struct put *put, struct msd_error *err)
 	if (put->old_complete) {
 		msd_fail(err, MSD_E_UNSAFE, "%s: an image of that name is there already",
 			 put->place.name);
-		msd_hint(err, "--force replaces it, --name=OTHER keeps both");
+		/* one of several files, perhaps, and a name is for one */
+		if (put->params->path)
+			msd_hint(err, "--force replaces it; msd-store put %s --name=OTHER keeps both",
+				 msd_quoted(put->params->path));
+		else
+			msd_hint(err, "--force replaces it, --name=OTHER keeps both");
 	} else {
 		msd_fail(err, MSD_E_UNSAFE, "%s: an upload of that name was interrupted, or is going on",
 			 put->place.name);
@@ -134,7 +140,7 @@ static int check_old(struct put *put, struct msd_error *err)
 		return fail_taken(put, err);
 	if (!put->old_complete && is_open_elsewhere(put)) {
 		msd_fail(err, MSD_E_BUSY, "%s: another program is just writing it", place->name);
-		msd_hint(err, "fuser -v '%s'", place->path);
+		msd_hint(err, "fuser -v %s", msd_quoted(place->path));
 		return -MSD_E_BUSY;
 	}
 	return 0;
@@ -420,7 +426,7 @@ static int check_arrived(struct put *put, struct msd_error *err)
 /* A pipe that breaks looks like the end of the image; the image itself may know better. */
 static int check_content(const struct put *put, struct msd_error *err)
 {
-	char want[24], got[24];
+	char text[2][MSD_SIZE_TEXT];
 	struct msd_content content;
 	int rc = msd_content_read(put->fd, put->written, &content);
 
@@ -430,9 +436,9 @@ static int check_content(const struct put *put, struct msd_error *err)
 		return msd_fail(err, MSD_E_DAMAGED, "%s: is empty", put->params->source);
 	if (put->params->force || content.claims_bytes <= put->written)
 		return 0;
+	msd_format_sizes((const uint64_t[]){ put->written, content.claims_bytes }, 2, text);
 	msd_fail(err, MSD_E_DAMAGED, "%s: ends after %s, but its %s goes on to %s: the image was cut",
-		 put->params->source, msd_format_size(put->written, got, sizeof(got)),
-		 content.claimant, msd_format_size(content.claims_bytes, want, sizeof(want)));
+		 put->params->source, text[0], content.claimant, text[1]);
 	msd_hint(err, "fetch it again; --force takes it as it is");
 	return -MSD_E_DAMAGED;
 }

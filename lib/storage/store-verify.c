@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -15,8 +16,7 @@
 #include "store-priv.h"
 #include "storage/usage.h"
 
-/* FAT keeps even seconds only. */
-#define TIME_GRAIN 2
+#define FAT_GRAIN_S 2		/* FAT keeps even seconds only */
 
 static int found(struct msd_verify *ret, enum msd_verify_state state, const char *fmt, ...)
 	MSD_PRINTF(3, 4);
@@ -60,6 +60,19 @@ static int hash_all(int fd, const char *name, uint64_t size, const struct msd_pr
 	return 0;
 }
 
+/*
+ * The file of the checksum has the time that the image had, and lies beside it, so what keeps one
+ * keeps the other. Only FAT may have cut one already that it still has in memory as it was.
+ */
+static bool is_same_time(const struct timespec *a, const struct timespec *b)
+{
+	if (a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec)
+		return true;
+	if ((a->tv_nsec || a->tv_sec % FAT_GRAIN_S) && (b->tv_nsec || b->tv_sec % FAT_GRAIN_S))
+		return false;
+	return llabs((long long)(a->tv_sec - b->tv_sec)) <= FAT_GRAIN_S;
+}
+
 /* Returns 1 with the checksum that applies to the image of st, 0 with why there is none. */
 static int read_sum(const struct store_place *place, const struct stat *st,
 		    uint8_t ret[MSD_SHA256_SIZE], struct msd_verify *verify)
@@ -68,7 +81,7 @@ static int read_sum(const struct store_place *place, const struct stat *st,
 
 	if (store_sum_read(place, ret, &time) < 0)
 		return found(verify, MSD_VERIFY_UNCHECKED, "no checksum was recorded");
-	if (time.tv_sec < st->st_mtime - TIME_GRAIN || time.tv_sec > st->st_mtime + TIME_GRAIN)
+	if (!is_same_time(&time, &st->st_mtim))
 		return found(verify, MSD_VERIFY_UNCHECKED,
 			     "written since it was put, its checksum no longer applies");
 	return 1;
@@ -78,7 +91,7 @@ static int read_sum(const struct store_place *place, const struct stat *st,
 static int check_end(int fd, const char *name, uint64_t size, struct msd_verify *verify,
 		     struct msd_error *err)
 {
-	char has[24], wants[24];
+	char text[2][MSD_SIZE_TEXT];
 	struct msd_content content;
 	int rc = msd_content_read(fd, size, &content);
 
@@ -86,9 +99,9 @@ static int check_end(int fd, const char *name, uint64_t size, struct msd_verify 
 		return msd_fail_errno(err, -rc, "%s: reading it", name);
 	if (content.claims_bytes <= size)
 		return 0;
-	found(verify, MSD_VERIFY_DAMAGED, "ends after %s, but its %s goes on to %s",
-	      msd_format_size(size, has, sizeof(has)), content.claimant,
-	      msd_format_size(content.claims_bytes, wants, sizeof(wants)));
+	msd_format_sizes((const uint64_t[]){ size, content.claims_bytes }, 2, text);
+	found(verify, MSD_VERIFY_DAMAGED, "ends after %s, but its %s goes on to %s", text[0],
+	      content.claimant, text[1]);
 	return 1;
 }
 
@@ -105,7 +118,7 @@ static int verify_file(const struct store_place *place, int fd,
 	if (fstat(fd, &st) < 0)
 		return msd_fail_errno(err, errno, "%s", place->name);
 	if (!S_ISREG(st.st_mode))
-		return msd_fail(err, MSD_E_NOTFOUND, "%s: is a folder or device, not an image",
+		return msd_fail(err, MSD_E_FORMAT, "%s: is a folder or device, not an image",
 				place->name);
 	rc = check_end(fd, place->name, (uint64_t)st.st_size, ret, err);
 	if (rc != 0)

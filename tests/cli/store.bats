@@ -317,6 +317,37 @@ mbr.img flash vfat LABEL false false
 END
 }
 
+@test "hints are commands as they are to be typed, and sizes tell apart what differs" {
+  run -0 inside '
+    cp image "it'"'"'s one"; store put "it'"'"'s one"
+    status 6 store put "it'"'"'s one"; hint=$(sed -n "s/.*replaces it; \(.*\) keeps both/\1/p" err)
+    eval "${hint/msd-store/store}"; cmp "$storage/OTHER" image
+    mkdir "$storage/sub"; mount -t tmpfs sub "$storage/sub"
+    status 1 store mv OTHER sub/x; grep -qF "msd-store put $storage/OTHER --name=sub/x && msd-store rm OTHER" err
+    status 5 store get sub -; status 5 store verify sub; status 5 store rm sub
+    room=$(stat -f -c "%a" "$storage"); truncate -s $((room * 4096 + 1)) big
+    status 1 store put big; grep -q "needs $((room * 4096 + 1)) bytes, and the storage has $((room * 4096)) bytes left" err
+    status 1 store get OTHER - --snapshot; grep -q "hint: .* without --snapshot" err'
+}
+
+@test "get to a reader that leaves early ends as cat does" {
+  run -0 inside '
+    store put image; { set +e; store get image - 2>err; echo $? >status; set -e; } | head -c 1 >/dev/null
+    [ ! -s err ]; [ "$(cat status)" = 141 ]'
+}
+
+@test "written within the second in which it was put: unchecked, not damaged" {
+  run -0 inside '
+    store put image; printf x | dd of="$storage/image" conv=notrunc status=none
+    store verify | tee out; grep -q "unchecked.*written since" out'
+}
+
+@test "without the rights to the folder: sudo is the hint" {
+  run -0 inside '
+    chmod 555 "$storage"; chown 0:0 "$storage"
+    status 1 unshare -U msd-store -C otgmsd.conf put image; grep -q "hint: type sudo in front of the command" err'
+}
+
 @test "a name that is no UTF-8 makes good JSON" {
   run -0 inside '
     cp image "$storage/$(printf "b\377d")"; store list -J | jq -r ".images[0].name"'
