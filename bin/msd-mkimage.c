@@ -489,9 +489,11 @@ static void print_plan(struct mkimage *mk, const struct msd_image_plan *plan, st
 static int write_image(struct mkimage *mk, const struct msd_image_plan *plan, struct msd_tree *tree)
 {
 	_cleanup_(msd_target_closep) struct msd_target *target = NULL;
-	int rc = msd_target_open(mk->path, plan->size_bytes, &mk->target, &mk->tool.log, &target,
-				 &mk->err);
+	int rc;
 
+	mk->target.may_be_sparse = true;
+	mk->target.content_bytes = plan->layout.content_bytes;
+	rc = msd_target_open(mk->path, plan->size_bytes, &mk->target, &mk->tool.log, &target, &mk->err);
 	if (rc < 0)
 		return rc;
 	if (mk->ventoy.type)

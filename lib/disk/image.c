@@ -102,12 +102,17 @@ static int check_mbr(const struct msd_image_params *params, uint64_t start, uint
 	return -MSD_E_USAGE;
 }
 
-static int fail_small(const struct msd_image_params *params, uint64_t outside,
-		      struct msd_error *err)
+static int fail_small(const struct msd_image_params *params, struct msd_tree *tree,
+		      uint64_t outside, struct msd_error *err)
 {
+	struct msd_image_params without = *params;
+	struct msd_image_plan plan;
+
 	msd_fail(err, MSD_E_USAGE, "--size=%llu: the partition table alone takes %llu bytes",
 		 (unsigned long long)params->size_bytes, (unsigned long long)outside);
-	msd_hint(err, "--partition=none");
+	without.partition = MSD_PTABLE_MAKE_NONE;
+	if (msd_image_plan(&without, tree, &plan, NULL) == 0)
+		msd_hint(err, "--partition=none");
 	return -MSD_E_USAGE;
 }
 
@@ -135,7 +140,7 @@ int msd_image_plan(const struct msd_image_params *params, struct msd_tree *tree,
 		return rc;
 	}
 	if (params->size_bytes && params->size_bytes <= start + tail)
-		return fail_small(params, start + tail, reterr);
+		return fail_small(params, tree, start + tail, reterr);
 	plan.format.size_bytes = params->size_bytes ? params->size_bytes - start - tail : 0;
 	/* the clusters end where blocks of the image's file system end, and so does the partition */
 	if (tail)

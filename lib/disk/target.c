@@ -10,6 +10,7 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/parse.h"
@@ -22,6 +23,8 @@ struct msd_target {
 	struct msd_io *whole;		/* the device, when the target is less */
 	struct msd_io *io;
 	uint64_t room_later_bytes;	/* preallocated at the commit; 0: was before, or never */
+	bool may_be_sparse;		/* as its parameters say */
+	uint64_t content_bytes;
 };
 
 int msd_target_look(const char *path, uint64_t *ret_size_bytes, uint32_t *ret_sector_bytes,
@@ -84,15 +87,24 @@ static int open_device(struct msd_target *target, const char *path, uint64_t siz
 	return wipe(target->whole, msd_io_get_size(target->whole), err);
 }
 
-static int fail_room(int fd, const char *path, uint64_t size_bytes, int errnum,
-		     struct msd_error *err)
+/* What this user can have; as much as anyone wants where that is not known. */
+static uint64_t get_free(int fd)
 {
 	struct statvfs st;
 
+	if (fstatvfs(fd, &st) < 0 || st.f_blocks == 0)
+		return UINT64_MAX;
+	return (uint64_t)(geteuid() == 0 ? st.f_bfree : st.f_bavail) * st.f_frsize;
+}
+
+static int fail_room(const struct msd_target *target, const char *path, uint64_t size_bytes,
+		     uint64_t free_bytes, int errnum, struct msd_error *err)
+{
 	msd_fail_errno(err, errnum, "%s: room for %llu bytes", path, (unsigned long long)size_bytes);
-	if (errnum == ENOSPC && fstatvfs(fd, &st) == 0)
-		msd_hint(err, "%llu bytes are free there; --sparse takes only what is written",
-			 (unsigned long long)st.f_bavail * st.f_frsize);
+	if (errnum == ENOSPC && free_bytes != UINT64_MAX)
+		msd_hint(err, "%llu bytes are free there%s", (unsigned long long)free_bytes,
+			 target->may_be_sparse && target->content_bytes < free_bytes ?
+			 "; --sparse takes only what is written" : "");
 	return -errnum;
 }
 
@@ -105,20 +117,26 @@ static bool shares_blocks(int fd)
 	return ioctl(fd, FICLONE, fd) == 0;
 }
 
-static int make_room(int fd, const char *path, uint64_t size_bytes, bool sparse,
-		     const struct msd_log *log, struct msd_error *err)
+static int make_room(const struct msd_target *target, const char *path, uint64_t size_bytes,
+		     bool sparse, const struct msd_log *log, struct msd_error *err)
 {
+	int fd = msd_replace_get_fd(target->replace);
+	uint64_t free_bytes = get_free(fd);
+
 	if (!sparse && size_bytes > 0) {
+		/* which would fill the file system before it finds out */
+		if (size_bytes > free_bytes)
+			return fail_room(target, path, size_bytes, free_bytes, ENOSPC, err);
 		if (fallocate(fd, 0, 0, (off_t)size_bytes) == 0)
 			return 0;
 		if (errno != EOPNOTSUPP && errno != ENOSYS)
-			return fail_room(fd, path, size_bytes, errno, err);
+			return fail_room(target, path, size_bytes, free_bytes, errno, err);
 		msd_log(log, MSD_LOG_WARNING,
 			"%s: its file system cannot preallocate; the image is sparse and needs room later",
 			path);
 	}
 	if (ftruncate(fd, (off_t)size_bytes) < 0)
-		return fail_room(fd, path, size_bytes, errno, err);
+		return fail_room(target, path, size_bytes, free_bytes, errno, err);
 	return 0;
 }
 
@@ -137,8 +155,7 @@ static int open_file(struct msd_target *target, const char *path, uint64_t size_
 		target->room_later_bytes = size_bytes;
 	}
 	if (rc == 0)
-		rc = make_room(msd_replace_get_fd(target->replace), path, size_bytes, sparse, log,
-			       err);
+		rc = make_room(target, path, size_bytes, sparse, log, err);
 	if (rc == 0)
 		rc = msd_io_open_fd(msd_replace_get_fd(target->replace), path, &target->io, err);
 	return rc;
@@ -154,6 +171,8 @@ int msd_target_open(const char *path, uint64_t size_bytes, const struct msd_targ
 	if (!target)
 		return msd_fail_errno(reterr, ENOMEM, "%s", path);
 	target->fd = -1;
+	target->may_be_sparse = params->may_be_sparse;
+	target->content_bytes = params->content_bytes;
 	if (stat(path, &st) == 0 && S_ISBLK(st.st_mode))
 		rc = open_device(target, path, size_bytes, params, reterr);
 	else
@@ -180,8 +199,8 @@ int msd_target_commit(struct msd_target *target, bool sync, struct msd_error *re
 
 	if (target->room_later_bytes &&
 	    fallocate(fd, 0, 0, (off_t)target->room_later_bytes) < 0)
-		return fail_room(fd, msd_io_get_name(target->io), target->room_later_bytes, errno,
-				 reterr);
+		return fail_room(target, msd_io_get_name(target->io), target->room_later_bytes,
+				 get_free(fd), errno, reterr);
 	if (target->replace)
 		return msd_replace_commit(target->replace, sync, reterr);
 	return sync ? msd_io_sync(target->io, reterr) : 0;

@@ -17,6 +17,8 @@ struct msd_target_params {
 	struct msd_replace_params file;
 	bool sparse;		/* do not preallocate; else a file system that cannot gets a warning */
 	bool device;		/* a block device may be written */
+	bool may_be_sparse;	/* the user has --sparse to choose */
+	uint64_t content_bytes;	/* what is to be written of it then, at least */
 };
 
 /*

@@ -60,6 +60,18 @@ every()
   [[ $stderr == *"cannot preallocate"* ]] || fail "$stderr"
 }
 
+@test "more than is free: said before anything is taken; --sparse when that helps" {
+  unshare -Urm true 2>/dev/null || skip "no user namespaces here"
+  head -c 6M /dev/urandom >six
+  # shellcheck disable=SC2016
+  run -0 unshare -Urm bash -eu -c '
+    mkdir -p room; mount -t tmpfs -o size=4m room room
+    ! msd-mkimage -s 64M room/i.img 2>err; grep -q "hint: 4194304 bytes are free there; --sparse" err
+    ! msd-mkimage -t fat16 -d six room/i.img 2>err; grep -q "hint: 4194304 bytes are free there$" err
+    ! msd-normalfiles pack six room/i.img 2>err; grep -q "hint: 4194304 bytes are free there$" err
+    msd-mkimage -q -s 64M --sparse room/i.img'
+}
+
 @test "link and rename fail: the old image stays" {
   every link 28 "No space left" 0
   every rename 5 "Input/output error" 0

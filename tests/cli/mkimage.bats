@@ -88,6 +88,21 @@ make_tree()
   touch -d '2024-02-29 23:59:58.25 UTC' "$1/size 511"
 }
 
+@test "a size too small for a partition table: without one only where that helps" {
+  run -2 --separate-stderr msd-mkimage -s 1M a.img
+  [[ $stderr == *"hint: --partition=none" ]]
+  msd-mkimage -s 1M --partition=none a.img
+  run -2 --separate-stderr msd-mkimage -s 1K a.img
+  [[ $stderr != *--partition=none* ]]
+  run -2 --separate-stderr msd-mkimage -t fat32 -s 1M a.img
+  [[ $stderr != *--partition=none* ]]
+}
+
+@test "a size at the end of a range is told in bytes where it must be" {
+  run -2 --separate-stderr msd-mkimage -t fat16 --partition=none -s 4G --sparse a.img
+  [[ $stderr == *"cannot be 4 GiB: fat16 works from "*" to "*" bytes" ]]
+}
+
 @test "empty file systems of every kind, size, partition table and sector size" {
   for size in 64K 160K 1440K 4M 8000K 16M 32M; do
     check a.img -s "$size" --partition=none --sparse
