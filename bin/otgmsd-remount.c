@@ -112,11 +112,14 @@ static void print_writers(const struct remount *r, struct out *out)
 		[MSD_WRITER_LOOP] = "loop",
 		[MSD_WRITER_PROCESS] = "process",
 	};
-	struct msd_writer *writers;
-	size_t n;
+	_cleanup_free_ char *folder = r->root.target ? NULL : realpath(r->root.path, NULL);
+	struct msd_writer *writers = NULL;
+	size_t n = 0;
 
-	if (!r->root.target || msd_writers_read(r->root.target, &writers, &n, NULL) < 0)
-		return;
+	if (r->root.target)
+		msd_writers_read(r->root.target, &writers, &n, NULL);
+	else if (folder)
+		msd_writers_read_below(folder, &writers, &n, NULL);
 	for (size_t i = 0; i < n; i++) {
 		out_row(out, NULL, NULL);
 		out_text(out, KIND, kinds[writers[i].kind]);

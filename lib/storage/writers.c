@@ -26,6 +26,7 @@ struct namespace {
 
 struct search {
 	struct msd_mount mount;
+	const char *below;	/* only files below this folder; NULL: all of the mount */
 	struct namespace ns;	/* the one looked at last: most processes share one */
 	struct msd_writer *found;
 	size_t n;
@@ -54,12 +55,20 @@ static int add(struct search *search, enum msd_writer_kind kind, pid_t pid, cons
 	return found->name && found->path ? 0 : -ENOMEM;
 }
 
-/* Whether the file path lies on the mount, without asking its file system. */
-static bool is_on(const struct msd_mount *mount, const char *path)
+static bool is_below(const struct search *search, const char *path)
+{
+	size_t len = search->below ? strlen(search->below) : 0;
+
+	return !len || (!strncmp(path, search->below, len) && path[len] == '/');
+}
+
+/* Whether the file path is looked for, without asking its file system. */
+static bool is_on(const struct search *search, const char *path)
 {
 	_cleanup_(msd_mount_done) struct msd_mount under = { 0 };
+	const struct msd_mount *mount = &search->mount;
 
-	if (msd_mount_find(path, &under, NULL) < 0)
+	if (!is_below(search, path) || msd_mount_find(path, &under, NULL) < 0)
 		return false;
 	/* when only the flag of this mount point counts, so do only its files */
 	return mount->other ? under.id == mount->id : under.dev == mount->dev;
@@ -101,7 +110,7 @@ static int add_drive(struct search *search, const struct msd_drive_id *id)
 	if (fd < 0 || msd_lun_open(fd, id->function, id->lun, &lun, NULL) < 0 ||
 	    msd_lun_read_state(lun, &state, NULL) < 0)
 		return 0;
-	if (!state.file[0] || state.ro || !is_on(&search->mount, state.file))
+	if (!state.file[0] || state.ro || !is_on(search, state.file))
 		return 0;
 	rc = add(search, MSD_WRITER_DRIVE, 0, msd_drive_id_format(id, text, sizeof(text)),
 		 strdup(state.file));
@@ -137,7 +146,7 @@ static int add_loops(struct search *search)
 		if (strncmp(entry->d_name, "loop", 4))
 			continue;
 		snprintf(attr, sizeof(attr), "%s/loop/backing_file", entry->d_name);
-		if (!read_line(dirfd(dir), attr, file, sizeof(file)) || !is_on(&search->mount, file))
+		if (!read_line(dirfd(dir), attr, file, sizeof(file)) || !is_on(search, file))
 			continue;
 		snprintf(attr, sizeof(attr), "%s/ro", entry->d_name);
 		if (!read_line(dirfd(dir), attr, ro, sizeof(ro)) || strcmp(ro, "0"))
@@ -217,13 +226,15 @@ static bool fd_writes(struct search *search, int procfd, const char *fd)
 
 		if (search->ns.ids[i] != id)
 			continue;
-		if ((flags & O_ACCMODE) != O_RDONLY)
+		if ((flags & O_ACCMODE) != O_RDONLY && !search->below)
 			return true;
-		/* a file without a name waits to be removed, which is a write too */
 		snprintf(path, sizeof(path), "fd/%s", fd);
 		target = read_link(procfd, path);
-		return target && strlen(target) > 10 &&
-		       !strcmp(target + strlen(target) - 10, " (deleted)");
+		if (!target || !is_below(search, target))
+			return false;
+		/* a file without a name waits to be removed, which is a write too */
+		return (flags & O_ACCMODE) != O_RDONLY ||
+		       (strlen(target) > 10 && !strcmp(target + strlen(target) - 10, " (deleted)"));
 	}
 	return false;
 }
@@ -269,6 +280,8 @@ static char *find_mapping(struct search *search, int procfd)
 		    at == 0 || makedev(major, minor) != search->mount.dev)
 			continue;
 		line[strcspn(line, "\n")] = '\0';
+		if (!is_below(search, line + at))
+			continue;
 		if ((perms[1] == 'w' && perms[3] == 's') || strstr(line + at, " (deleted)"))
 			return strdup(line + at);
 	}
@@ -315,11 +328,12 @@ static int add_processes(struct search *search)
 	return rc;
 }
 
-int msd_writers_read(const char *target, struct msd_writer **ret, size_t *ret_n,
-		     struct msd_error *reterr)
+static int read_all(const char *path, const char *below, struct msd_writer **ret, size_t *ret_n,
+		    struct msd_error *reterr)
 {
-	_cleanup_(search_done) struct search search = { 0 };
-	int rc = msd_mount_read(target, &search.mount, reterr);
+	_cleanup_(search_done) struct search search = { .below = below };
+	int rc = below ? msd_mount_find(path, &search.mount, reterr) :
+			 msd_mount_read(path, &search.mount, reterr);
 
 	if (rc < 0)
 		return rc;
@@ -329,11 +343,23 @@ int msd_writers_read(const char *target, struct msd_writer **ret, size_t *ret_n,
 	if (rc == 0)
 		rc = add_processes(&search);
 	if (rc < 0)
-		return msd_fail_errno(reterr, -rc, "%s", target);
+		return msd_fail_errno(reterr, -rc, "%s", path);
 	*ret_n = search.n;
 	*ret = msd_steal(search.found);
 	search.n = 0;
 	return 0;
+}
+
+int msd_writers_read(const char *target, struct msd_writer **ret, size_t *ret_n,
+		     struct msd_error *reterr)
+{
+	return read_all(target, NULL, ret, ret_n, reterr);
+}
+
+int msd_writers_read_below(const char *folder, struct msd_writer **ret, size_t *ret_n,
+			   struct msd_error *reterr)
+{
+	return read_all(folder, folder, ret, ret_n, reterr);
 }
 
 void msd_writers_free(struct msd_writer *writers, size_t n)

@@ -31,6 +31,10 @@ struct msd_writer {
  */
 int msd_writers_read(const char *target, struct msd_writer **ret, size_t *ret_n,
 		     struct msd_error *reterr);
+
+/* The same of what lies below a folder that is no mount point; its path is without links. */
+int msd_writers_read_below(const char *folder, struct msd_writer **ret, size_t *ret_n,
+			   struct msd_error *reterr);
 void msd_writers_free(struct msd_writer *writers, size_t n);
 
 /* Whether a drive has an image of the mount point target with rw. */

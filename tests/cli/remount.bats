@@ -160,6 +160,15 @@ time.sleep(60)" "$storage/f" >/run/ready &
   done
 }
 
+@test "status of a storage that is no mount of its own: who writes below it, and nobody else" {
+  run -0 inside 'mount -t tmpfs cfg /var/lib; mkdir -p /var/lib/kvmd/msd
+    exec 5>/var/lib/elsewhere; otgmsd-remount status -n -o kind,path
+    exec 6>/var/lib/kvmd/msd/f; otgmsd-remount status -n -o kind,path; otgmsd-remount status -J'
+  [ "${lines[0]}" = "storage /var/lib/kvmd/msd" ]
+  [ "${lines[1]}" = "storage /var/lib/kvmd/msd" ]
+  [ "${lines[2]}" = "process /var/lib/kvmd/msd/f" ]
+}
+
 @test "missing folder, missing mount, several marked lines, a root elsewhere: 7 and what to do" {
   run -7 inside 'mount -t tmpfs cfg /var/lib; otgmsd-remount -q rw'
   [[ $output == *"/var/lib/kvmd/msd: there is no such folder"*"hint: mkdir "*"X-kvmd.otgmsd-root="* ]]
