@@ -13,6 +13,7 @@
 #include "base/cleanup.h"
 #include "base/confine.h"
 #include "base/replace.h"
+#include "base/shell.h"
 #include "fs/copy-out.h"
 #include "fs/unpack.h"
 #include "fs/walk.h"
@@ -137,7 +138,10 @@ static int find_file(struct normalfiles *nf, const char *path, struct msd_fs_nod
 
 	if (rc < 0 || !ret->is_dir)
 		return rc;
-	return msd_fail(&nf->err, EISDIR, "%s: '%s'", nf->operands[0], path);
+	msd_fail(&nf->err, EISDIR, "%s: '%s' is a folder", nf->operands[0], path);
+	msd_hint(&nf->err, "msd-normalfiles get -r %s %s .", msd_quoted(nf->operands[0]),
+		 msd_quoted(path));
+	return -EISDIR;
 }
 
 int normalfiles_cat(struct normalfiles *nf)
@@ -220,25 +224,25 @@ static int get_path(struct normalfiles *nf, struct msd_copy_out *copy, const cha
 		return rc;
 	if (node.is_dir && !nf->recursive) {
 		msd_fail(&nf->err, EISDIR, "%s: '%s' is a folder", nf->operands[0], path);
-		msd_hint(&nf->err, "get -r takes folders, too");
+		msd_hint(&nf->err, "msd-normalfiles get -r %s %s %s", msd_quoted(nf->operands[0]),
+			 msd_quoted(path), msd_quoted(to));
 		return -EISDIR;
 	}
-	if (node.is_dir && to_dirfd < 0) {
-		msd_fail(&nf->err, ENOTDIR, "%s: there is no such folder to put '%s' in", to, path);
-		msd_hint(&nf->err, "make it with mkdir first");
-		return -ENOTDIR;
-	}
-	if (to_dirfd < 0)
-		return get_file(nf, copy, &node, to);
-	if (node.is_dir && node.name[0]) {
-		if (mkdirat(to_dirfd, node.name, 0777) < 0 && errno != EEXIST)
-			return msd_fail_errno(&nf->err, errno, "%s/%s", to, node.name);
-		fd = openat(to_dirfd, node.name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	/* as cp does: TO becomes the folder when it is not there, else the folder goes into it */
+	if (node.is_dir && (to_dirfd < 0 || node.name[0])) {
+		const char *name = to_dirfd < 0 ? to : node.name;
+		int at = to_dirfd < 0 ? AT_FDCWD : to_dirfd;
+
+		if (mkdirat(at, name, 0777) < 0 && (errno != EEXIST || to_dirfd < 0))
+			return msd_fail_errno(&nf->err, errno, "%s", name);
+		fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		if (fd < 0)
-			return msd_fail_errno(&nf->err, errno, "%s/%s", to, node.name);
+			return msd_fail_errno(&nf->err, errno, "%s", name);
 	}
 	if (node.is_dir)
 		return unpack_to(nf, &node, fd < 0 ? to_dirfd : fd);
+	if (to_dirfd < 0)
+		return get_file(nf, copy, &node, to);
 	if (asprintf(&target, "%s/%s", to, node.name) < 0)
 		return msd_fail_errno(&nf->err, ENOMEM, "%s", to);
 	return get_file(nf, copy, &node, target);

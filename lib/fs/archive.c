@@ -342,6 +342,9 @@ static int add_archive_entry(struct reading *r, struct archive_entry *from)
 	/* a name in no known encoding is checked, and mangled, as it is */
 	if (!whole)
 		whole = r->lib.archive_entry_pathname(from);
+	/* for messages, as those of its parts are told later */
+	while (whole && (whole[0] == '/' || !strncmp(whole, "./", 2)))
+		whole += whole[0] == '/' ? 1 : 2;
 	copy = strdup(whole ? whole : "");
 	if (!copy)
 		return msd_fail_errno(r->err, ENOMEM, "%s", r->name);

@@ -231,9 +231,15 @@ char *tree_source_path(const struct msd_tree *tree, uint32_t node)
 {
 	uint16_t source = tree->nodes[node].source;
 
+	char *path;
+
 	if (source < tree->n_sources && tree->sources[source].is_file)
 		return strdup(tree->sources[source].path);
-	return tree_path_in(tree, source, node);
+	path = tree_path_in(tree, source, node);
+	/* in an archive there is nothing above it */
+	if (path && source == SOURCE_SPOOL && path[0] == '/')
+		memmove(path, path + 1, strlen(path));
+	return path;
 }
 
 char *tree_image_path(const struct msd_tree *tree, uint32_t node)

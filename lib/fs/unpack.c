@@ -96,8 +96,10 @@ int unpack_count(struct unpack *unpack, const struct msd_fs_node *node, struct m
 				      "volume, so they share clusters");
 			return 1;
 		}
-		return msd_fail(err, MSD_E_UNSAFE, "%s: its files have more than the %llu bytes of "
-				"--max-size", image, (unsigned long long)params->max_bytes);
+		msd_fail(err, MSD_E_UNSAFE, "%s: its files have more than the %llu bytes of --max-size",
+			 image, (unsigned long long)params->max_bytes);
+		msd_hint(err, "--max-size=%llu", (unsigned long long)params->max_bytes * 10);
+		return -MSD_E_UNSAFE;
 	}
 	unpack->planned += node->size_bytes;
 	result->n_files++;

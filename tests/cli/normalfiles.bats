@@ -239,6 +239,12 @@ EOF
   msd-normalfiles get -r image 'a long folder name' HELLO.TXT to
   diff -r tree/a* to/a*
   cmp to/HELLO.TXT tree/HELLO.TXT
+  msd-normalfiles get -r image 'a long folder name' anew
+  diff -r tree/a* anew
+  run -1 --separate-stderr msd-normalfiles get -r image 'a long folder name' HELLO.TXT nowhere
+  run -1 --separate-stderr msd-normalfiles cat image 'a long folder name'
+  [ "${stderr_lines[0]}" = "msd-normalfiles: image: 'a long folder name' is a folder" ]
+  [ "${stderr_lines[1]}" = "msd-normalfiles: hint: msd-normalfiles get -r image 'a long folder name' ." ]
   run -1 --separate-stderr msd-normalfiles cat image EMPTY
   run -1 --separate-stderr msd-normalfiles get image HELLO.TXT nowhere/x
   run -2 --separate-stderr msd-normalfiles get image HELLO.TXT
@@ -279,6 +285,7 @@ EOF
   run -6 --separate-stderr msd-normalfiles unpack --max-files=3 image out
   [[ $stderr == *--max-files* ]]
   run -6 --separate-stderr msd-normalfiles unpack --max-size=64K image out
+  [[ $stderr == *"hint: --max-size=655360" ]]
 }
 
 @test "unpack: nothing outside of the folder, no symlink followed" {
@@ -426,6 +433,12 @@ volume_in_order()
   touch tree/'a:b' tree/'hello.TXT'
   run -1 --separate-stderr msd-normalfiles pack tree image
   [[ $stderr == *a:b* ]] && [[ $stderr == *hello.TXT* ]]
+  ln -s x tree/link
+  for names in . '*'; do
+    # shellcheck disable=SC2086
+    run -1 --separate-stderr sh -c "cd tree && tar -c $names | msd-normalfiles pack - ../image"
+    grep -q '^msd-normalfiles: a:b: ' <<<"$stderr" && grep -q '^msd-normalfiles: link: ' <<<"$stderr"
+  done
   cmp image old
   run -2 --separate-stderr msd-normalfiles pack -t ntfs tree image
 }
