@@ -107,7 +107,8 @@ time.sleep(60)" "$storage/f" >/run/ready &
 }
 
 @test "ro --wait waits for the writer" {
-  run -0 inside 'storage rw; sleep 0.5 5>"$storage/f" & otgmsd-remount -q ro --wait=10 && mode'
+  run -0 inside 'storage rw; sleep 0.5 5>"$storage/f" & until [ -e "$storage/f" ]; do sleep 0.02; done
+    otgmsd-remount -q ro --wait=10 && mode'
   [ "$output" = ro ]
   run -4 inside 'storage rw; exec 5>"$storage/f"; otgmsd-remount -q ro --wait=300ms'
 }
