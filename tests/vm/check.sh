@@ -22,7 +22,7 @@ like "OK modules" "$out" 'OK   modules +libcomposite'
 modprobe dummy_hcd
 umount /sys/kernel/config
 check
-like "FAIL configfs: not mounted" "$rows" 'FAIL configfs: [^|]*not mounted \| mount -t configfs configfs /sys/kernel/config'
+like "FAIL configfs: not mounted" "$rows" 'FAIL configfs: [^|]*not mounted \| mount -t configfs none /sys/kernel/config'
 mount -t configfs configfs /sys/kernel/config
 mount -t tmpfs none /usr/lib/modules
 rmmod usb_f_mass_storage 2>/dev/null

@@ -176,7 +176,7 @@ rmdir "$gadgets"/kvmd/{configs/c.1/strings/0x409,configs/c.1,functions/*,strings
 
 # --- not root -------------------------------------------------------------------------------------
 status "not root" 1 setpriv --reuid=65534 --regid=65534 --clear-groups otgmsd-gadget start
-like "… what to type" "$err" "hint: only root may do this: type sudo in front of the command"
+like "… what to type" "$err" "hint: type sudo in front of the command"
 
 # --- two at once ----------------------------------------------------------------------------------
 otgmsd-gadget start --drives=2 &
