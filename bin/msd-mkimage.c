@@ -395,7 +395,7 @@ static int gather(struct mkimage *mk, struct msd_tree **ret)
 		return msd_fail_errno(&mk->err, -rc, "%s", mk->path);
 	for (unsigned i = 0; rc == 0 && i < mk->n_sources; i++) {
 		if (strcmp(mk->sources[i], "-"))
-			rc = msd_tree_add_path(tree, mk->sources[i], &mk->progress.callback, &mk->err);
+			rc = msd_tree_add_path(tree, mk->sources[i], "", &mk->progress.callback, &mk->err);
 		else
 			rc = msd_tree_add_archive(tree, STDIN_FILENO, "standard input", spool,
 						  &mk->progress.callback, &mk->err);

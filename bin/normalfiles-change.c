@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/shell.h"
 #include "fs/change.h"
 #include "normalfiles.h"
 
@@ -137,7 +138,7 @@ static char *choose_folder(const char *source, const char *to)
 	return asprintf(&path, "%s/%s", to, name) < 0 ? NULL : path;
 }
 
-static int gather(struct normalfiles *nf, const char *source, struct msd_tree **ret)
+static int gather(struct normalfiles *nf, unsigned n, const char *to, struct msd_tree **ret)
 {
 	struct msd_tree_params params = {
 		.dereference = nf->dereference, .mangle = nf->mangle,
@@ -146,42 +147,47 @@ static int gather(struct normalfiles *nf, const char *source, struct msd_tree **
 	int rc = msd_tree_new(&params, ret);
 
 	if (rc < 0)
-		return msd_fail_errno(&nf->err, -rc, "%s", source);
-	rc = msd_tree_add_path(*ret, source, &nf->progress.callback, &nf->err);
+		return msd_fail_errno(&nf->err, -rc, "%s", nf->operands[0]);
+	for (unsigned i = 1; rc == 0 && i <= n; i++) {
+		_cleanup_free_ char *folder = choose_folder(nf->operands[i], to);
+
+		if (!folder)
+			return msd_fail_errno(&nf->err, ENOMEM, "%s", nf->operands[i]);
+		rc = msd_tree_add_path(*ret, nf->operands[i], folder, &nf->progress.callback,
+				       &nf->err);
+	}
 	return rc < 0 ? rc : msd_tree_seal(*ret, &nf->err);
 }
 
-static int add_source(struct normalfiles *nf, struct msd_change *change, const struct msd_tree *tree,
-		      const char *source, const char *to)
+static int check_folder(struct normalfiles *nf, const char *to)
 {
-	_cleanup_free_ char *folder = choose_folder(source, to);
-	int rc = 0;
+	char image[512], folder[400];
+	struct msd_fs_node node;
+	int rc = msd_fs_lookup(nf->volume->fs, to, &node, &nf->err);
 
-	if (!folder)
-		return msd_fail_errno(&nf->err, ENOMEM, "%s", source);
-	if (strcmp(folder, to))
-		rc = msd_change_mkdir(change, folder, true, &nf->err);
-	return rc < 0 ? rc : msd_change_add_tree(change, tree, folder, &nf->err);
+	if (rc == 0 && !node.is_dir)
+		return msd_fail_errno(&nf->err, ENOTDIR, "%s: '%s'", nf->operands[0], to);
+	if (rc == -ENOENT)
+		msd_hint(&nf->err, "%s mkdir -p %s %s", nf->tool.name,
+			 msd_shell_quote(nf->operands[0], image, sizeof(image)),
+			 msd_shell_quote(to, folder, sizeof(folder)));
+	return rc;
 }
 
 static int add_sources(struct normalfiles *nf, unsigned n, const char *to)
 {
-	struct msd_tree **trees = calloc(n, sizeof(*trees));
+	_cleanup_(msd_tree_freep) struct msd_tree *tree = NULL;
 	struct msd_change *change = NULL;
-	int rc = trees ? 0 : msd_fail_errno(&nf->err, ENOMEM, "%s", nf->operands[0]);
+	int rc;
 
 	progress_begin(&nf->progress, &nf->tool, nf->when, "add");
-	for (unsigned i = 0; rc == 0 && i < n; i++)
-		rc = gather(nf, nf->operands[1 + i], &trees[i]);
+	rc = gather(nf, n, to, &tree);
 	if (rc == 0)
 		rc = normalfiles_begin_change(nf, &change);
-	if (rc == 0 && nf->parents && *to)
-		rc = msd_change_mkdir(change, to, true, &nf->err);
-	for (unsigned i = 0; rc == 0 && i < n; i++)
-		rc = add_source(nf, change, trees[i], nf->operands[1 + i], to);
-	for (unsigned i = 0; trees && i < n; i++)
-		msd_tree_free(trees[i]);
-	free(trees);
+	if (rc == 0 && *to && !nf->parents)
+		rc = check_folder(nf, to);
+	if (rc == 0)
+		rc = msd_change_add_tree(change, tree, &nf->err);
 	return normalfiles_end_change(nf, change, rc);
 }
 

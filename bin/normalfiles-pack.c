@@ -71,7 +71,7 @@ static int gather(struct normalfiles *nf, const char *source, const char *image,
 	if (rc < 0)
 		return msd_fail_errno(&nf->err, -rc, "%s", image);
 	if (strcmp(source, "-"))
-		rc = msd_tree_add_path(*ret, source, &nf->progress.callback, &nf->err);
+		rc = msd_tree_add_path(*ret, source, "", &nf->progress.callback, &nf->err);
 	else
 		rc = msd_tree_add_archive(*ret, STDIN_FILENO, "standard input", spool,
 					  &nf->progress.callback, &nf->err);

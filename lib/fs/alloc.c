@@ -78,7 +78,7 @@ static int take(struct msd_change *change, uint64_t n, struct run *ret)
 			return rc;
 		if (change->n_free == 0)
 			return msd_fail(change->err, ENOSPC, "%s: no room left",
-					msd_io_get_name(change->fs->io));
+					change_image(change));
 		return take(change, n, ret);
 	}
 	from = &change->extents[change->current];

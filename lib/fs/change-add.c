@@ -42,7 +42,7 @@ static int read_some(void *data, void *buf, size_t len, size_t *ret_len, struct 
 	return 0;
 }
 
-unsigned change_count_records(const struct msd_change *change, const char *name)
+static unsigned count_records(const struct msd_change *change, const char *name)
 {
 	uint16_t units[MSD_NAME_UNITS_MAX];
 	struct msd_short_name exact;
@@ -61,21 +61,55 @@ uint64_t change_count_clusters(const struct msd_change *change, uint64_t bytes)
 	return bytes / cluster + (bytes % cluster != 0);
 }
 
-uint64_t change_count_folder(const struct msd_change *change, const struct msd_tree *tree,
-			     uint32_t folder)
+/* The folder in a folder that a folder of the tree is to become, or NULL for one that is not there. */
+static int open_there(struct msd_change *change, const struct msd_tree *tree, uint32_t i,
+		      struct folder *folder, struct name *name, struct folder **ret)
 {
-	uint64_t records = 2;
+	_cleanup_free_ char *path = NULL;
 
-	for (uint32_t c = tree->nodes[folder].u.child; c != TREE_NONE; c = tree->nodes[c].next)
-		records += change_count_records(change, node_name(tree, c));
-	return change_count_clusters(change, records * 32);
+	*ret = NULL;
+	if (!name)
+		return 0;
+	path = tree_image_path(tree, i);
+	return path ? folder_open_child(change, folder, name, path, ret) : change_no_memory(change);
 }
 
-int change_check_size(struct msd_change *change, const struct msd_tree *tree, uint32_t i)
+static struct name *find_there(struct msd_change *change, struct folder *folder, const char *name)
 {
-	const struct node *node = &tree->nodes[i];
+	uint16_t units[MSD_NAME_UNITS_MAX];
+	int n = msd_utf8_to_utf16(name, units, MSD_NAME_UNITS_MAX);
 
-	if (is_exfat(change) || node_is_folder(node) || node->size_bytes <= UINT32_MAX)
+	return folder && n >= 0 ? folder_find(change, folder, units, (size_t)n) : NULL;
+}
+
+/* The clusters that further entries in a folder take, or all its entries if it is new: NULL. */
+static int count_entries(struct msd_change *change, const struct folder *folder, uint64_t records,
+			 uint64_t *clusters)
+{
+	uint64_t room = 0;
+
+	if (folder) {
+		room = folder->room - folder->end;
+		for (size_t i = 0; i < folder->n_holes; i++)
+			room += folder->holes[i].n;
+	} else {
+		records += 2;
+	}
+	if (records <= room)
+		return 0;
+	*clusters += change_count_clusters(change, (records - room) * 32);
+	if (!folder || folder->parent || !change->fs->root_bytes)
+		return 0;
+	msd_fail(change->err, ENOSPC, "%s: its root folder has room for %llu more entries, and %llu are "
+		 "needed", change_image(change), (unsigned long long)room,
+		 (unsigned long long)records);
+	msd_hint(change->err, "add to a folder in it, which has no such limit");
+	return -ENOSPC;
+}
+
+static int check_size(struct msd_change *change, const struct msd_tree *tree, uint32_t i)
+{
+	if (is_exfat(change) || tree->nodes[i].size_bytes <= UINT32_MAX)
 		return 0;
 	msd_fail(change->err, MSD_E_TOOBIG, "%s: 4 GiB or more, which FAT cannot hold",
 		 node_name(tree, i));
@@ -83,33 +117,54 @@ int change_check_size(struct msd_change *change, const struct msd_tree *tree, ui
 	return -MSD_E_TOOBIG;
 }
 
-int change_check_room(struct msd_change *change, uint64_t needed, uint64_t has)
+/* Adds what a folder of the tree takes when it is put into one of the volume, or becomes a new one. */
+static int count_folder(struct msd_change *change, const struct msd_tree *tree, uint32_t i,
+			struct folder *folder, const uint8_t *same, uint64_t *clusters)
 {
-	uint64_t bytes = change->fs->info.cluster_bytes;
+	uint64_t records = 0;
+	int rc = 0;
 
-	if (needed <= has)
-		return 0;
-	return msd_fail(change->err, ENOSPC, "%s: needs room for %llu bytes and has it for %llu",
-			msd_io_get_name(change->fs->io), (unsigned long long)(needed * bytes),
-			(unsigned long long)(has * bytes));
+	for (uint32_t c = tree->nodes[i].u.child; rc == 0 && c != TREE_NONE; c = tree->nodes[c].next) {
+		bool is_folder = node_is_folder(&tree->nodes[c]);
+		struct name *name = find_there(change, folder, node_name(tree, c));
+		size_t n_folders = change->n_folders;
+		struct folder *there;
+
+		if (!name)
+			records += count_records(change, node_name(tree, c));
+		if (!is_folder && !(same && same[c])) {
+			*clusters += change_count_clusters(change, tree->nodes[c].size_bytes);
+			rc = check_size(change, tree, c);
+		}
+		if (!is_folder)
+			continue;
+		/* a file in its place will have gone by then */
+		rc = open_there(change, tree, c, folder, same && !same[c] ? NULL : name, &there);
+		if (rc == 0)
+			rc = count_folder(change, tree, c, there, same, clusters);
+		if (rc == 0 && change->n_folders > n_folders) {
+			/* memory is for those that lead to here */
+			folder_free(change->folders[--change->n_folders]);
+			name->child = 0;
+		}
+	}
+	return rc < 0 ? rc : count_entries(change, folder, records, clusters);
 }
 
-/* A volume that is too small, or cannot hold such a file, is known before anything is written. */
-static int check_room(struct msd_change *change, const struct msd_tree *tree)
+int change_check_room(struct msd_change *change, const struct msd_tree *tree, const uint8_t *same,
+		      uint64_t freed)
 {
-	uint64_t clusters = 0;
-	int rc;
+	uint64_t clusters = 0, bytes = change->fs->info.cluster_bytes, has = change->n_free + freed;
+	struct folder *root;
+	int rc = folder_get_root(change, &root);
 
-	for (uint32_t i = tree_next(tree, TREE_ROOT); i != TREE_NONE; i = tree_next(tree, i)) {
-		const struct node *node = &tree->nodes[i];
-
-		clusters += node_is_folder(node) ? change_count_folder(change, tree, i) :
-						   change_count_clusters(change, node->size_bytes);
-		rc = change_check_size(change, tree, i);
-		if (rc < 0)
-			return rc;
-	}
-	return change_check_room(change, clusters, change->n_free);
+	if (rc == 0)
+		rc = count_folder(change, tree, TREE_ROOT, root, same, &clusters);
+	if (rc < 0 || clusters <= has)
+		return rc;
+	return msd_fail(change->err, ENOSPC, "%s: needs room for %llu bytes and has it for %llu",
+			change_image(change), (unsigned long long)(clusters * bytes),
+			(unsigned long long)(has * bytes));
 }
 
 static int put_file(struct msd_change *change, const struct msd_tree *tree, uint32_t i,
@@ -137,26 +192,25 @@ static int put_file(struct msd_change *change, const struct msd_tree *tree, uint
 	return msd_change_put(change, path, &source, change->err);
 }
 
-int change_put_node(struct msd_change *change, const struct msd_tree *tree, uint32_t i,
-		    const char *folder)
+int change_put_node(struct msd_change *change, const struct msd_tree *tree, uint32_t i)
 {
-	_cleanup_free_ char *image_path = tree_image_path(tree, i), *path = NULL;
+	_cleanup_free_ char *path = tree_image_path(tree, i);
 
-	if (!image_path || asprintf(&path, "%s/%s", folder, image_path) < 0)
+	if (!path)
 		return change_no_memory(change);
 	if (node_is_folder(&tree->nodes[i]))
 		return msd_change_mkdir(change, path, true, change->err);
 	return put_file(change, tree, i, path);
 }
 
-int msd_change_add_tree(struct msd_change *change, const struct msd_tree *tree, const char *folder,
+int msd_change_add_tree(struct msd_change *change, const struct msd_tree *tree,
 			struct msd_error *reterr)
 {
 	int rc;
 
 	change->err = reterr;
-	rc = check_room(change, tree);
+	rc = change_check_room(change, tree, NULL, 0);
 	for (uint32_t i = tree_next(tree, TREE_ROOT); rc == 0 && i != TREE_NONE; i = tree_next(tree, i))
-		rc = change_put_node(change, tree, i, folder);
+		rc = change_put_node(change, tree, i);
 	return rc;
 }

@@ -17,8 +17,9 @@ struct run {
  * The steps of a commit that a write to a folder belongs to; see change.h. Where the entries of a name
  * on FAT lie in several places, those before the last come first when they are added, and go last:
  * fsck.fat removes a long name that lacks its end by itself, but not one that lacks its beginning.
+ * What is behind a folder's new end is cleared when nothing is there any more.
  */
-enum step { STEP_ADD_FRONT, STEP_ADD, STEP_REMOVE, STEP_REMOVE_FRONT, N_STEPS };
+enum step { STEP_ADD_FRONT, STEP_ADD, STEP_REMOVE, STEP_REMOVE_FRONT, STEP_CLEAR, N_STEPS };
 
 struct write {
 	uint64_t offset;
@@ -116,21 +117,60 @@ int change_no_memory(struct msd_change *change);
 /* Lets happen what there is, and forgets folders and names: pointers to them end here. */
 int change_batch(struct msd_change *change);
 int change_doom(struct msd_change *change, uint32_t first, bool contiguous, uint64_t size_bytes);
+int change_doom_node(struct msd_change *change, const struct msd_fs_node *node);
+/* Gathered enough: what there is takes effect, and memory is free again. */
+int change_keep_small(struct msd_change *change);
+
+/* Where a path leads to: its folder, its name there, and both when it is there. */
+struct place {
+	struct folder *folder;
+	uint16_t units[MSD_NAME_UNITS_MAX];
+	size_t n;
+	struct name *name;		/* NULL: not there */
+	struct msd_fs_node node;
+};
+
+/* What was put in the same go and is asked for again takes effect first. */
+int place_find(struct msd_change *change, const char *path, bool make_parents, struct place *ret);
+/* That the last name of path is one that the file system can hold. */
+int place_check_name(struct msd_change *change, const char *path);
+/* Its entries are to be written: until then the disk does not say what it is. */
+void place_set_pending(struct msd_change *change, struct folder *folder,
+		       const struct msd_fs_node *node);
+
+/* ---- change-entry.c ---- */
+
+/* What a new entry or a new content says. */
+struct facts {
+	uint32_t first_cluster;
+	bool contiguous;
+	uint64_t size_bytes;
+	uint16_t attributes;
+	int64_t mtime_s;
+	uint32_t mtime_ns;
+};
 
 /* Date << 16 | time as FAT and exFAT have them, and the hundredths within two seconds. */
-uint32_t change_make_stamp(int64_t time_s, uint32_t time_ns, bool utc, uint8_t *ret_cs);
+uint32_t entry_stamp(int64_t time_s, uint32_t time_ns, bool utc, uint8_t *ret_cs);
+void entry_fill_dirent(const struct facts *facts, struct fat_dirent *dirent, bool is_new);
+void entry_fill_set(const struct facts *facts, union exfat_entry *set, bool is_new);
+/*
+ * Puts a name into a folder. With raw, entries that the file had elsewhere are what is copied,
+ * n_raw of them; else facts make them. child is the folder that it is, or NULL.
+ */
+int entry_add(struct msd_change *change, struct folder *folder, const uint16_t *units, size_t n,
+	      const void *raw, unsigned n_raw, const struct facts *facts, struct folder *child);
 
 /* ---- change-add.c ---- */
 
-unsigned change_count_records(const struct msd_change *change, const char *name);
 uint64_t change_count_clusters(const struct msd_change *change, uint64_t bytes);
-/* What a folder and the names in it may need, when none of it is there yet. */
-uint64_t change_count_folder(const struct msd_change *change, const struct msd_tree *tree,
-			     uint32_t folder);
-int change_check_size(struct msd_change *change, const struct msd_tree *tree, uint32_t i);
-int change_check_room(struct msd_change *change, uint64_t needed, uint64_t has);
-int change_put_node(struct msd_change *change, const struct msd_tree *tree, uint32_t i,
-		    const char *folder);
+/*
+ * That a tree fits when freed more clusters are free, before anything is written. same: by node, what
+ * is there already and stays as it is, and folders that are there; NULL: not known.
+ */
+int change_check_room(struct msd_change *change, const struct msd_tree *tree, const uint8_t *same,
+		      uint64_t freed);
+int change_put_node(struct msd_change *change, const struct msd_tree *tree, uint32_t i);
 
 /* ---- commit.c ---- */
 
@@ -144,6 +184,17 @@ int commit_unmark(struct msd_change *change);
 static inline bool is_exfat(const struct msd_change *change)
 {
 	return change->fs->info.type == MSD_FS_TYPE_EXFAT;
+}
+
+static inline const char *change_image(const struct msd_change *change)
+{
+	return msd_io_get_name(change->fs->io);
+}
+
+/* The entries that a cluster has room for. */
+static inline uint32_t cluster_slots(const struct msd_change *change)
+{
+	return change->fs->info.cluster_bytes / 32;
 }
 
 /* ---- alloc.c ---- */

@@ -17,7 +17,7 @@ struct update {
 	const struct msd_tree *tree;
 	bool mirror, removing;		/* removing: this is the walk that removes */
 	uint8_t *same;			/* by node: nothing needs to be done */
-	uint64_t needed, freed;		/* clusters */
+	uint64_t freed;			/* clusters */
 	bool any_removed;
 };
 
@@ -108,8 +108,8 @@ static bool is_same_file(const struct update *update, const struct node *node,
 	uint8_t cs, cs_there;
 
 	return node->size_bytes == there->size_bytes &&
-	       change_make_stamp(node->mtime_s, node->mtime_cs * 10000000u, exfat, &cs) ==
-		       change_make_stamp(there->mtime.tv_sec, (uint32_t)there->mtime.tv_nsec, exfat,
+	       entry_stamp(node->mtime_s, node->mtime_cs * 10000000u, exfat, &cs) ==
+		       entry_stamp(there->mtime.tv_sec, (uint32_t)there->mtime.tv_nsec, exfat,
 					 &cs_there) &&
 	       (!exfat || cs == cs_there);
 }
@@ -164,7 +164,7 @@ static int fail_in_the_way(struct update *update, uint32_t node, bool is_folder)
 {
 	struct msd_change *change = update->change;
 	_cleanup_free_ char *path = tree_image_path(update->tree, node);
-	const char *image = msd_io_get_name(change->fs->io);
+	const char *image = change_image(change);
 	char file[512], name[400];
 
 	if (!path)
@@ -260,30 +260,6 @@ static int update_folder(struct update *update, uint32_t i, const struct msd_fs_
 	return rc;
 }
 
-/* Room for what is new or changed, and in folders that are there for the new names. */
-static int count_needed(struct update *update)
-{
-	const struct msd_tree *tree = update->tree;
-	struct msd_change *change = update->change;
-	uint64_t records = 0;
-
-	for (uint32_t i = tree_next(tree, TREE_ROOT); i != TREE_NONE; i = tree_next(tree, i)) {
-		const struct node *node = &tree->nodes[i];
-		int rc = update->same[i] ? 0 : change_check_size(change, tree, i);
-
-		if (rc < 0)
-			return rc;
-		if (update->same[i])
-			continue;
-		if (node->parent == TREE_ROOT || update->same[node->parent])
-			records += change_count_records(change, node_name(tree, i));
-		update->needed += node_is_folder(node) ? change_count_folder(change, tree, i) :
-							 change_count_clusters(change, node->size_bytes);
-	}
-	update->needed += change_count_clusters(change, records * 32);
-	return change_check_room(change, update->needed, change->n_free + update->freed);
-}
-
 static int run(struct update *update)
 {
 	const struct msd_tree *tree = update->tree;
@@ -291,10 +267,10 @@ static int run(struct update *update)
 	int rc = update_folder(update, TREE_ROOT, NULL);
 
 	if (rc == 0)
-		rc = count_needed(update);
+		rc = change_check_room(update->change, tree, update->same, update->freed);
 	if (rc == 0 && damages != msd_fs_get_damages(update->change->fs))
 		return msd_fail(update->change->err, MSD_E_DAMAGED, "%s: damaged, and not updated",
-				msd_io_get_name(update->change->fs->io));
+				change_image(update->change));
 	if (rc == 0 && update->any_removed) {
 		/* what is freed must be free before the new content comes */
 		update->removing = true;
@@ -305,7 +281,7 @@ static int run(struct update *update)
 	}
 	for (uint32_t i = tree_next(tree, TREE_ROOT); rc == 0 && i != TREE_NONE; i = tree_next(tree, i))
 		if (!update->same[i])
-			rc = change_put_node(update->change, tree, i, "");
+			rc = change_put_node(update->change, tree, i);
 	return rc;
 }
 

@@ -79,10 +79,10 @@ int msd_change_put(struct msd_change *change, const char *path, const struct msd
 		   struct msd_error *reterr);
 
 /*
- * Puts a sealed tree into a folder, which exists; files that are there get the new content. That it
- * has room is checked before anything is written.
+ * Puts a sealed tree into the volume; files that are there get the new content. That it has room is
+ * checked before anything is written.
  */
-int msd_change_add_tree(struct msd_change *change, const struct msd_tree *tree, const char *folder,
+int msd_change_add_tree(struct msd_change *change, const struct msd_tree *tree,
 			struct msd_error *reterr);
 
 /*

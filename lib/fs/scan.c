@@ -26,6 +26,7 @@
 struct scan {
 	struct msd_tree *tree;
 	uint16_t source;
+	uint32_t top;			/* what is in the source goes in here */
 	uint32_t *folders;
 	size_t n_folders, room_folders;
 	struct msd_error *err;
@@ -133,7 +134,7 @@ static bool is_loop(const struct scan *scan, uint32_t parent, const struct stat 
 		if (!path || stat(path, &above) < 0 ||
 		    (above.st_dev == st->st_dev && above.st_ino == st->st_ino))
 			return true;
-		if (n == TREE_ROOT)
+		if (n == scan->top)
 			return false;
 	}
 }
@@ -197,7 +198,7 @@ static int read_folder(struct scan *scan, uint32_t folder)
 		rc = fd < 0 ? fd : -errno;
 		if (fd >= 0)
 			close(fd);
-		if (folder == TREE_ROOT)
+		if (folder == scan->top)
 			return msd_fail_errno(scan->err, -rc, "%s", path);
 		tree_problem(scan->tree, path, strerror(-rc));
 		return 0;
@@ -219,23 +220,24 @@ static int read_folder(struct scan *scan, uint32_t folder)
 	return rc;
 }
 
-/* A file becomes an entry of the root under its own name. */
-static int add_file(struct msd_tree *tree, const char *path, const struct stat *st, uint16_t source)
+/* A file becomes an entry under its own name. */
+static int add_file(const struct scan *scan, const char *path, const struct stat *st)
 {
 	const char *slash = strrchr(path, '/');
 	const char *name = slash ? slash + 1 : path;
 	const struct entry entry = {
-		.parent = TREE_ROOT, .name = name, .source = source, .attr = mode_to_attr(name, st),
+		.parent = scan->top, .name = name, .source = scan->source,
+		.attr = mode_to_attr(name, st),
 		.size_bytes = (uint64_t)st->st_size, .mtime_s = st->st_mtim.tv_sec,
 		.mtime_ns = (uint32_t)st->st_mtim.tv_nsec,
 	};
 
-	return tree_add(tree, &entry, NULL);
+	return tree_add(scan->tree, &entry, NULL);
 }
 
 static int add_folder(struct scan *scan, const struct msd_progress *progress)
 {
-	int rc = push_folder(scan, TREE_ROOT);
+	int rc = push_folder(scan, scan->top);
 
 	for (size_t i = 0; rc == 0 && i < scan->n_folders; i++) {
 		if (msd_progress(progress, 0, 0))
@@ -246,8 +248,35 @@ static int add_folder(struct scan *scan, const struct msd_progress *progress)
 	return rc;
 }
 
-int msd_tree_add_path(struct msd_tree *tree, const char *path, const struct msd_progress *progress,
-		      struct msd_error *reterr)
+/* Finds or makes the folder of the tree at path. */
+static int make_top(struct msd_tree *tree, const char *path, uint32_t *ret)
+{
+	struct entry entry = { .source = SOURCE_SPOOL, .is_folder = true, .indexed = true };
+
+	*ret = TREE_ROOT;
+	for (path += strspn(path, "/"); *path; path += strspn(path, "/")) {
+		_cleanup_free_ char *name = strndup(path, strcspn(path, "/"));
+		uint32_t node;
+		int rc;
+
+		if (!name)
+			return -ENOMEM;
+		path += strlen(name);
+		node = tree_find(tree, *ret, name);
+		if (node == TREE_NONE) {
+			entry.parent = *ret;
+			entry.name = name;
+			rc = tree_add(tree, &entry, &node);
+			if (rc < 0)
+				return rc;
+		}
+		*ret = node;
+	}
+	return 0;
+}
+
+int msd_tree_add_path(struct msd_tree *tree, const char *path, const char *folder,
+		      const struct msd_progress *progress, struct msd_error *reterr)
 {
 	_cleanup_free_ char *copy = strdup(path);
 	struct scan scan = { .tree = tree, .err = reterr };
@@ -262,14 +291,16 @@ int msd_tree_add_path(struct msd_tree *tree, const char *path, const struct msd_
 		return msd_fail_errno(reterr, errno, "%s", path);
 	if (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))
 		return msd_fail(reterr, MSD_E_FAILED, "%s: neither a file nor a folder", path);
-	rc = tree_add_source(tree, copy, S_ISREG(st.st_mode));
+	rc = make_top(tree, folder, &scan.top);
+	if (rc == 0)
+		rc = tree_add_source(tree, copy, scan.top, S_ISREG(st.st_mode));
 	if (rc < 0)
 		return msd_fail_errno(reterr, -rc, "%s", path);
 	scan.source = (uint16_t)rc;
 	/* without a message of its own the code is an errno of the tree's */
 	if (reterr)
 		reterr->code = 0;
-	rc = S_ISREG(st.st_mode) ? add_file(tree, copy, &st, scan.source) :
+	rc = S_ISREG(st.st_mode) ? add_file(&scan, copy, &st) :
 				   add_folder(&scan, progress);
 	msd_steal(copy);
 	free(scan.folders);

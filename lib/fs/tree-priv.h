@@ -35,6 +35,7 @@ _Static_assert(sizeof(struct node) <= 48, "of 60,000 files there are 60,000 of t
 
 struct source {
 	char *path;
+	uint32_t top;			/* the folder that its content is in */
 	bool is_file;			/* path is the file itself */
 };
 
@@ -116,6 +117,6 @@ uint32_t tree_find(const struct msd_tree *tree, uint32_t parent, const char *nam
 int tree_open(const char *path, int flags);
 
 /* A new source; takes path over. Returns its number, -ENOMEM or -E2BIG. */
-int tree_add_source(struct msd_tree *tree, char *path, bool is_file);
+int tree_add_source(struct msd_tree *tree, char *path, uint32_t top, bool is_file);
 
 #endif

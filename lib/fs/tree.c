@@ -85,7 +85,7 @@ void msd_tree_freep(struct msd_tree **tree)
 	msd_tree_free(*tree);
 }
 
-int tree_add_source(struct msd_tree *tree, char *path, bool is_file)
+int tree_add_source(struct msd_tree *tree, char *path, uint32_t top, bool is_file)
 {
 	struct source *sources;
 
@@ -95,7 +95,7 @@ int tree_add_source(struct msd_tree *tree, char *path, bool is_file)
 	if (!sources)
 		return -ENOMEM;
 	tree->sources = sources;
-	sources[tree->n_sources] = (struct source){ path, is_file };
+	sources[tree->n_sources] = (struct source){ path, top, is_file };
 	return tree->n_sources++;
 }
 
@@ -193,14 +193,14 @@ uint32_t tree_next(const struct msd_tree *tree, uint32_t node)
 	return node == TREE_NONE ? TREE_NONE : tree->nodes[node].next;
 }
 
-/* prefix, then the names from below the root down to node. */
-static char *make_path(const struct msd_tree *tree, const char *prefix, uint32_t node,
+/* prefix, then the names from below top down to node. */
+static char *make_path(const struct msd_tree *tree, const char *prefix, uint32_t top, uint32_t node,
 		       const char *(*name_of)(const struct msd_tree *, uint32_t))
 {
 	size_t prefix_len = strlen(prefix), len = prefix_len;
 	char *path, *p;
 
-	for (uint32_t n = node; n != TREE_ROOT; n = tree->nodes[n].parent)
+	for (uint32_t n = node; n != top; n = tree->nodes[n].parent)
 		len += strlen(name_of(tree, n)) + 1;
 	path = malloc(len + 1);
 	if (!path)
@@ -208,7 +208,7 @@ static char *make_path(const struct msd_tree *tree, const char *prefix, uint32_t
 	memcpy(path, prefix, prefix_len);
 	p = path + len;
 	*p = '\0';
-	for (uint32_t n = node; n != TREE_ROOT; n = tree->nodes[n].parent) {
+	for (uint32_t n = node; n != top; n = tree->nodes[n].parent) {
 		size_t name_len = strlen(name_of(tree, n));
 
 		p -= name_len;
@@ -220,10 +220,12 @@ static char *make_path(const struct msd_tree *tree, const char *prefix, uint32_t
 
 char *tree_path_in(const struct msd_tree *tree, uint16_t source, uint32_t node)
 {
-	const char *prefix = source < tree->n_sources ? tree->sources[source].path : "";
+	bool known = source < tree->n_sources;
+	const char *prefix = known ? tree->sources[source].path : "";
+	uint32_t top = known ? tree->sources[source].top : TREE_ROOT;
 
 	/* no path has a slash at its end, but for "/" itself */
-	return make_path(tree, !strcmp(prefix, "/") && node != TREE_ROOT ? "" : prefix, node,
+	return make_path(tree, !strcmp(prefix, "/") && node != top ? "" : prefix, top, node,
 			 tree_source_name);
 }
 
@@ -244,7 +246,7 @@ char *tree_source_path(const struct msd_tree *tree, uint32_t node)
 
 char *tree_image_path(const struct msd_tree *tree, uint32_t node)
 {
-	return make_path(tree, "", node, node_name);
+	return make_path(tree, "", TREE_ROOT, node, node_name);
 }
 
 void tree_problem(struct msd_tree *tree, const char *path, const char *why)

@@ -34,14 +34,14 @@ void msd_tree_free(struct msd_tree *tree);
 void msd_tree_freep(struct msd_tree **tree);
 
 /*
- * Puts what is in the folder at path, or the file at path, into the root. Folders of the same
- * name from several sources are one. Read-only is what nobody may write, hidden what begins with
+ * Puts what is in the folder at path, or the file at path, into a folder of the tree, which is made:
+ * "" is the root. Folders of the same name from several sources are one. Read-only is what nobody may write, hidden what begins with
  * a dot; on FAT and exFAT the attributes are taken as they are. What cannot be in an image is
  * a problem, not an error. Returns 0; -ENOMEM; -MSD_E_CANCELLED; -errno when the source
  * itself cannot be read.
  */
-int msd_tree_add_path(struct msd_tree *tree, const char *path, const struct msd_progress *progress,
-		      struct msd_error *reterr);
+int msd_tree_add_path(struct msd_tree *tree, const char *path, const char *folder,
+		      const struct msd_progress *progress, struct msd_error *reterr);
 
 /*
  * Puts a tar, cpio, zip or ISO 9660, compressed or not, read from fd, into the root. Its files

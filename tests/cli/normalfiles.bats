@@ -489,6 +489,31 @@ volume_in_order()
   run -1 --separate-stderr msd-normalfiles add image old nowhere/
 }
 
+@test "add: room for entries is counted too, and what is there already needs none" {
+  truncate -s 8M image
+  mkfs.fat -F 16 -s 1 -r 112 image >/dev/null
+  mkdir many
+  for i in $(seq 40); do echo "$i" >many/"a common beginning, number $i"; done
+  cp image old
+  run -1 --separate-stderr msd-normalfiles add image many/*
+  [[ $stderr == *'root folder has room for 112 more entries, and 160 are needed'*hint*folder* ]]
+  cmp image old
+  msd-normalfiles add image many
+  # all the rest of the room but a cluster is in use: the same files still fit, one by one
+  free=$(msd-normalfiles info -J image | jq '.volumes[0].free')
+  head -c $((free - 512)) /dev/zero >rest
+  msd-normalfiles add image rest
+  echo other >many/"a common beginning, number 7"
+  msd-normalfiles add image "many/a common beginning, number 7" many/
+  msd-normalfiles cat image "many/a common beginning, number 7" | cmp - "many/a common beginning, number 7"
+  # one more name needs a cluster for itself and, the last one being full, another for its entries
+  for i in 41 42 43 44; do echo "$i" >more$i; done
+  cp image old
+  run -1 --separate-stderr msd-normalfiles add image more41 more42 many/
+  [[ $stderr == *'needs room for'* ]]
+  cmp image old
+}
+
 @test "a folder grows and shrinks with its files, one hole is used again" {
   truncate -s 8M image
   mkfs.fat -F 16 -s 1 image >/dev/null

@@ -37,7 +37,7 @@ static int make(char **argv, struct msd_error *err)
 	tree_params.has_epoch = true;
 	rc = msd_tree_new(&tree_params, &tree);
 	if (rc == 0)
-		rc = msd_tree_add_path(tree, argv[8], NULL, err);
+		rc = msd_tree_add_path(tree, argv[8], "", NULL, err);
 	if (rc == 0)
 		rc = msd_tree_seal(tree, err);
 	if (rc == 0)
