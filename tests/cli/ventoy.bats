@@ -287,6 +287,8 @@ EOF
   for n in 5 10 15 20 25 30 35 40 50 60 70 80 100 120 150 180 220 260 300 350; do
     cp before disk
     timeout -s KILL "$(printf '0.%03d' $n)" msd-mkimage --update --ventoy=ventoy-1.1.08 disk || true
+    # timeout dies of its own signal, perhaps before the command has let go of the disk
+    flock disk true
     [[ $(info_line disk) != *'cut short'* ]] || cut=$((cut + 1))
     msd-mkimage --update --ventoy=ventoy-1.1.08 disk
     cmp disk want
