@@ -7,7 +7,6 @@
 
 #include "base/cleanup.h"
 #include "base/ptable-disk.h"
-#include "disk/ptable-priv.h"
 
 /* The specification asks for 128 entries or more; nobody makes many more of them. */
 enum { GPT_ENTRIES_MAX_BYTES = 1 << 20 };
@@ -23,10 +22,9 @@ struct reader {
 	struct msd_error *err;
 };
 
-uint32_t ptable_crc32(const uint8_t *p, size_t len)
+static uint32_t crc32_le(uint32_t crc, const uint8_t *p, size_t len)
 {
-	uint32_t crc = UINT32_MAX;
-
+	crc = ~crc;
 	while (len-- > 0) {
 		crc ^= *p++;
 		for (int i = 0; i < 8; i++)
@@ -248,7 +246,7 @@ static int read_gpt_header(struct reader *r, unsigned sector_bytes, uint64_t lba
 		return 0;
 	crc = le32_get(ret->header_crc);
 	memset(sector + offsetof(struct gpt_header, header_crc), 0, 4);
-	return ptable_crc32(sector, header_bytes) == crc && le64_get(ret->my_lba) == lba;
+	return crc32_le(0, sector, header_bytes) == crc && le64_get(ret->my_lba) == lba;
 }
 
 /* Takes the entries of a good header in. Returns 1, 0 when they are not good, <0 on errors. */
@@ -269,7 +267,7 @@ static int read_gpt_entries(struct reader *r, unsigned sector_bytes, const struc
 	rc = msd_io_pread(r->io, entries, size, offset, r->err);
 	if (rc < 0)
 		return rc;
-	if (ptable_crc32(entries, size) != le32_get(header->entries_crc))
+	if (crc32_le(0, entries, size) != le32_get(header->entries_crc))
 		return 0;
 	r->table->kind = MSD_PTABLE_GPT;
 	r->table->sector_bytes = sector_bytes;

@@ -77,7 +77,7 @@ static int write_table(struct msd_io *io, const struct msd_image_params *params,
 		       const struct msd_ventoy_layout *layout, struct msd_error *err)
 {
 	struct msd_ptable_make_params table = {
-		.kind = params->partition, .sector_bytes = VENTOY_SECTOR, .first_lba = VENTOY_CORE_LBA_GPT,
+		.kind = params->partition, .sector_bytes = VENTOY_SECTOR, .first_lba = "34",
 		.n_partitions = 2,
 		.partitions = {
 			{
