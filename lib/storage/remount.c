@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -137,29 +136,60 @@ void msd_mount_done(struct msd_mount *mount)
  * All flags that mount(2) would clear when they are not named: those of the mount point, and
  * of the file system the few that are no data of it.
  */
-static unsigned long get_flags(const struct msd_mount *mount)
+static int make_options(const struct msd_mount *mount, bool readonly, bool only_flag, char **ret)
 {
-	const struct libmnt_optmap *map = mnt_get_builtin_optmap(MNT_LINUX_MAP);
-	const unsigned long kept = MS_SYNCHRONOUS | MS_DIRSYNC | MS_MANDLOCK | MS_LAZYTIME;
-	unsigned long flags = 0, fs_flags = 0;
+	static const char *const kept[] = { "sync", "dirsync", "mand", "lazytime" };
+	char *options = strdup(mount->options ? mount->options : "");
+	int rc = options ? 0 : -ENOMEM;
 
-	if (mount->options)
-		mnt_optstr_get_flags(mount->options, &flags, map);
-	if (mount->fs_options && !mount->other)
-		mnt_optstr_get_flags(mount->fs_options, &fs_flags, map);
-	return (flags & ~(unsigned long)MS_RDONLY) | (fs_flags & kept);
+	if (rc == 0) {
+		mnt_optstr_remove_option(&options, "ro");
+		mnt_optstr_remove_option(&options, "rw");
+		rc = mnt_optstr_prepend_option(&options, readonly ? "ro" : "rw", NULL);
+	}
+	if (rc == 0 && only_flag)
+		rc = mnt_optstr_prepend_option(&options, "bind", NULL);
+	if (rc == 0)
+		rc = mnt_optstr_prepend_option(&options, "remount", NULL);
+	for (size_t i = 0; rc == 0 && !only_flag && i < sizeof(kept) / sizeof(kept[0]); i++)
+		if (has_option(mount->fs_options, kept[i]))
+			rc = mnt_optstr_append_option(&options, kept[i], NULL);
+	if (rc < 0)
+		free(options);
+	else
+		*ret = options;
+	return rc;
 }
 
-/*
- * Nothing from fstab or utab, no helper, no look at the (perhaps hung) target. With another mount
- * point of the file system only the flag of this one. Returns 0 or -errno.
- */
-static int call_remount(const struct msd_mount *at, bool readonly)
+/* mount(2) by libmount. Returns 0 or -errno. */
+static int call_remount(const struct msd_mount *mount, const char *options)
 {
-	unsigned long flags = get_flags(at) | MS_REMOUNT | (readonly ? MS_RDONLY : 0) |
-			      (at->other ? MS_BIND : 0);
+	struct libmnt_context *cxt = mnt_new_context();
+	int rc;
 
-	return mount(at->source, at->target, NULL, flags, NULL) < 0 ? -errno : 0;
+	if (!cxt)
+		return -ENOMEM;
+	/* nothing from fstab or utab, no helper, no look at the (perhaps hung) target */
+	mnt_context_set_optsmode(cxt, MNT_OMODE_IGNORE);
+	mnt_context_disable_helpers(cxt, 1);
+	mnt_context_disable_mtab(cxt, 1);
+	mnt_context_disable_canonicalize(cxt, 1);
+	rc = mnt_context_set_target(cxt, mount->target);
+	if (rc == 0 && mount->source)
+		rc = mnt_context_set_source(cxt, mount->source);
+	if (rc == 0)
+		rc = mnt_context_set_options(cxt, options);
+	if (rc == 0) {
+		rc = mnt_context_mount(cxt);
+		if (mnt_context_syscall_called(cxt))
+			rc = -mnt_context_get_syscall_errno(cxt);
+		else if (rc > 0)
+			rc = -rc;
+		else if (rc < -4095)	/* libmount's own, which are no errno */
+			rc = -EINVAL;
+	}
+	mnt_free_context(cxt);
+	return rc;
 }
 
 static void sync_target(const char *target)
@@ -199,6 +229,7 @@ static int explain(const struct msd_mount *mount, bool readonly, int rc, struct 
 
 static int remount(const struct msd_mount *mount, bool readonly, struct msd_error *err)
 {
+	_cleanup_free_ char *options = NULL;
 	int rc;
 
 	if (mount->other && !readonly && mount->fs_readonly) {
@@ -209,7 +240,9 @@ static int remount(const struct msd_mount *mount, bool readonly, struct msd_erro
 	}
 	if (readonly)
 		sync_target(mount->target);
-	rc = call_remount(mount, readonly);
+	rc = make_options(mount, readonly, mount->other != NULL, &options);
+	if (rc == 0)
+		rc = call_remount(mount, options);
 	return rc < 0 ? explain(mount, readonly, rc, err) : 0;
 }
 
