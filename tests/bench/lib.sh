@@ -82,15 +82,27 @@ on() # FSTYPE
 # A fresh file system of type $1 and size $2 in a loop file, mounted on $1; fails where that cannot be.
 fresh()
 {
+  # the file is in memory, and so is what is read of it
+  if [ "$(awk '/^MemAvailable/ { print int($2 / 1048576) }' /proc/meminfo)" -lt 14 ]; then
+    echo "no fresh $1: that takes 14 GiB of memory"
+    return 1
+  fi
   mkdir "$1"
   truncate -s "$2" "$1.fs"
   # shellcheck disable=SC2064
-  if [ "$(id -u)" = 0 ] && "mkfs.$1" -q "$1.fs" >/dev/null 2>&1 && mount -o loop "$1.fs" "$1" 2>/dev/null; then
+  if [ "$(id -u)" = 0 ] && "mkfs.$1" -q "$1.fs" >/dev/null 2>&1 && mount -o loop,discard "$1.fs" "$1" 2>/dev/null; then
     trap "umount '$PWD/$1' 2>/dev/null" EXIT
   else
     echo "no fresh $1: not root, no loop device or no mkfs.$1"
     return 1
   fi
+}
+
+# One is enough for the memory.
+remove() # FSTYPE
+{
+  umount "$1"
+  rm "$1.fs"
 }
 
 # Three large files in folder $1.

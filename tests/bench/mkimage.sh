@@ -63,10 +63,10 @@ races()
 
 mkdir tmpfs
 ! on tmpfs || races "$PWD/tmpfs" '' --no-sync 'tmpfs, no sync'
-if on ext4 && fresh ext4 12G; then
+if on ext4 && fresh ext4 8G; then
   races "$PWD/ext4" '' --no-sync 'ext4 in a loop file, no sync'
   races "$PWD/ext4" '&& sync b.img' '' 'ext4 in a loop file, with sync'
-  umount ext4
+  remove ext4
 fi
 for kind in xfs btrfs; do
   if ! on $kind || ! fresh $kind 8G; then
@@ -79,5 +79,5 @@ for kind in xfs btrfs; do
   race 5 "rm -rf a.img copy; sync -f ." "msd-mkimage" "msd-mkimage --no-sync -t fat32 -d large a.img" \
     "cp -r --reflink=never" "cp -r --reflink=never large copy" "cp -r --reflink=always" "cp -r --reflink=always large copy"
   cd ..
-  umount $kind
+  remove $kind
 done

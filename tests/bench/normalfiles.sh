@@ -83,7 +83,7 @@ races()
 
 mkdir tmpfs
 ! on tmpfs || races "$PWD/tmpfs" tmpfs
-if on ext4 && fresh ext4 12G; then
+if on ext4 && fresh ext4 8G; then
   races "$PWD/ext4" 'ext4 in a loop file'
-  umount ext4
+  remove ext4
 fi
