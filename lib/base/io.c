@@ -251,6 +251,25 @@ int msd_io_pwrite(struct msd_io *io, const void *buf, size_t len, uint64_t offse
 	return 0;
 }
 
+bool msd_io_is_unable(int errnum)
+{
+	return errnum == EOPNOTSUPP || errnum == EXDEV || errnum == EINVAL || errnum == ENOTTY ||
+	       errnum == ENOSYS || errnum == EPERM || errnum == EBADF || errnum == ETXTBSY;
+}
+
+ssize_t msd_io_copy_from(struct msd_io *io, int fd, off_t *offset, size_t len, uint64_t to_bytes)
+{
+	loff_t out = (loff_t)(io->offset + to_bytes);
+	ssize_t n;
+
+	if (io->fd < 0)
+		return -EOPNOTSUPP;
+	if (check_range(io, len, to_bytes, NULL) < 0)
+		return -ERANGE;
+	n = copy_file_range(fd, offset, io->fd, &out, len, 0);
+	return n >= 0 ? n : msd_io_is_unable(errno) ? -EOPNOTSUPP : -errno;
+}
+
 int msd_io_sync(struct msd_io *io, struct msd_error *reterr)
 {
 	int rc = io->ops->sync(io->ctx);

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/error.h"
 
@@ -64,6 +65,15 @@ int msd_io_pread(struct msd_io *io, void *buf, size_t len, uint64_t offset_bytes
 		 struct msd_error *reterr);
 int msd_io_pwrite(struct msd_io *io, const void *buf, size_t len, uint64_t offset_bytes,
 		  struct msd_error *reterr);
+
+/*
+ * Has the kernel copy up to len bytes from a descriptor into the window: from *offset, which moves on,
+ * or from the descriptor's position when offset is NULL. Returns how many, 0 at its end; -EOPNOTSUPP
+ * when this kind of copy has no chance, -errno of the source or the image.
+ */
+ssize_t msd_io_copy_from(struct msd_io *io, int fd, off_t *offset, size_t len, uint64_t to_bytes);
+/* Is errnum of those with which the kernel says that it cannot copy or share between these files? */
+bool msd_io_is_unable(int errnum);
 
 /* Everything written so far is on the disk when it returns 0. */
 int msd_io_sync(struct msd_io *io, struct msd_error *reterr);

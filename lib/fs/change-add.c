@@ -186,8 +186,9 @@ static int put_file(struct msd_change *change, const struct msd_tree *tree, uint
 		fd = tree_open(source_path, O_RDONLY);
 		if (fd < 0)
 			return msd_fail_errno(change->err, -fd, "%s", source_path);
-		reader.fd = fd;
+		reader.fd = source.fd = fd;
 		reader.offset = UINT64_MAX;
+		source.has_fd = true;
 	}
 	return msd_change_put(change, path, &source, change->err);
 }

@@ -178,6 +178,8 @@ int change_put_node(struct msd_change *change, const struct msd_tree *tree, uint
 int commit_reserve(struct msd_change *change, uint64_t offset, uint8_t **ret, size_t *ret_len);
 /* The first content of a cluster that nothing leads to yet. */
 int commit_write_new(struct msd_change *change, const void *data, size_t len, uint64_t offset);
+/* Content that the kernel copies from a descriptor's position: as msd_io_copy_from(). */
+ssize_t commit_copy(struct msd_change *change, int fd, size_t len, uint64_t offset);
 int commit_steps(struct msd_change *change);
 int commit_unmark(struct msd_change *change);
 

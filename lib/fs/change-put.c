@@ -7,59 +7,102 @@
 #include "base/cleanup.h"
 #include "change-priv.h"
 
-/* Reads a file's content straight into the buffer for what is written next. */
+/* Less is read straight into the buffer, together with the files before and after it. */
+#define LARGE_BYTES CHANGE_BUF_BYTES
+#define STEP_BYTES (16u << 20)	/* between looks at the progress */
+
+/* A file's content on its way. */
+struct content {
+	const struct msd_source *source;
+	uint64_t pos;			/* in the file */
+	uint64_t offset, room;		/* in the volume */
+	bool in_kernel;
+};
+
+static size_t smallest(uint64_t a, uint64_t b, uint64_t c)
+{
+	uint64_t less = a < b ? a : b;
+
+	return (size_t)(less < c ? less : c);
+}
+
+/* Up to wanted bytes. Returns how many, less than *ret_len at the file's end, or -errno. */
+static ssize_t copy_step(struct msd_change *change, struct content *content, uint64_t wanted,
+			 size_t *ret_len)
+{
+	const struct msd_source *source = content->source;
+	uint8_t *to;
+	size_t got;
+	int rc;
+
+	if (content->in_kernel) {
+		size_t len = smallest(wanted, content->room, STEP_BYTES);
+		ssize_t n = commit_copy(change, source->fd, len, content->offset);
+
+		/* it may do it in parts */
+		*ret_len = n > 0 ? (size_t)n : len;
+		if (n != -EOPNOTSUPP)
+			return n;
+		content->in_kernel = false;
+	}
+	rc = commit_reserve(change, content->offset, &to, ret_len);
+	if (rc < 0)
+		return rc;
+	*ret_len = smallest(wanted, content->room, *ret_len);
+	rc = source->read(source->data, to, *ret_len, &got, change->err);
+	if (rc < 0)
+		return rc;
+	change->buf_used += got;
+	return (ssize_t)got;
+}
+
 static int copy_content(struct msd_change *change, const char *path, const struct msd_source *source,
 			struct chain *chain, uint64_t *ret_size)
 {
-	uint64_t cluster = change->fs->info.cluster_bytes, pos = 0, room = 0, offset = 0;
 	bool known = source->size_bytes != UINT64_MAX;
+	struct content content = {
+		.source = source,
+		.in_kernel = source->has_fd && known && source->size_bytes >= LARGE_BYTES,
+	};
+	uint64_t cluster = change->fs->info.cluster_bytes;
 	struct run run = { 0, 0 };
 	uint32_t unused, last = 0;
 
-	while (!known || pos < source->size_bytes) {
-		uint64_t wanted = known ? source->size_bytes - pos : CHANGE_BUF_BYTES;
-		size_t len, got;
-		uint8_t *to;
-		int rc;
+	while (!known || content.pos < source->size_bytes) {
+		uint64_t wanted = known ? source->size_bytes - content.pos : CHANGE_BUF_BYTES;
+		size_t len = 0;
+		ssize_t got;
 
-		if (room == 0) {
+		if (content.room == 0) {
 			int64_t n;
 
 			last = chain->last;
 			n = alloc_extend(change, chain, (wanted + cluster - 1) / cluster, &run);
 			if (n < 0)
 				return (int)n;
-			room = (uint64_t)n * cluster;
-			offset = fs_cluster_offset(change->fs, run.start);
+			content.room = (uint64_t)n * cluster;
+			content.offset = fs_cluster_offset(change->fs, run.start);
 		}
-		rc = commit_reserve(change, offset, &to, &len);
-		if (rc < 0)
-			return rc;
-		if (len > wanted)
-			len = (size_t)wanted;
-		if (len > room)
-			len = (size_t)room;
-		rc = source->read(source->data, to, len, &got, change->err);
-		if (rc < 0)
-			return rc;
-		change->buf_used += got;
-		change->done_bytes += got;
-		pos += got;
-		offset += got;
-		room -= got;
-		if (got < len && known)
+		got = copy_step(change, &content, wanted, &len);
+		if (got < 0)
+			return (int)got;
+		change->done_bytes += (uint64_t)got;
+		content.pos += (uint64_t)got;
+		content.offset += (uint64_t)got;
+		content.room -= (uint64_t)got;
+		if ((size_t)got < len && known)
 			return msd_fail(change->err, MSD_E_FAILED, "%s: became shorter while it was "
 					"read", path);
-		if (got < len)
+		if ((size_t)got < len)
 			break;
-		if (!is_exfat(change) && pos > UINT32_MAX)
+		if (!is_exfat(change) && content.pos > UINT32_MAX)
 			return msd_fail(change->err, MSD_E_TOOBIG, "%s: 4 GiB or more, which FAT cannot "
 					"hold", path);
 		if (msd_progress(change->params.progress, change->done_bytes, 0))
 			return msd_fail(change->err, MSD_E_CANCELLED, "%s: stopped", path);
 	}
-	*ret_size = pos;
-	unused = (uint32_t)(room / cluster);
+	*ret_size = content.pos;
+	unused = (uint32_t)(content.room / cluster);
 	return !unused ? 0 : alloc_give_back(change, chain, unused,
 					     unused == run.n ? last : chain->last - unused);
 }

@@ -65,6 +65,8 @@ int msd_change_set_label(struct msd_change *change, const char *label, struct ms
 struct msd_source {
 	int (*read)(void *data, void *buf, size_t len, size_t *ret_len, struct msd_error *err);
 	void *data;
+	bool has_fd;			/* the kernel may copy from the position of fd, too */
+	int fd;
 	uint64_t size_bytes;		/* UINT64_MAX: until its end */
 	int64_t mtime_s;
 	uint32_t mtime_ns;

@@ -120,6 +120,23 @@ int commit_write_new(struct msd_change *change, const void *data, size_t len, ui
 	return rc < 0 ? rc : msd_io_pwrite(change->fs->io, data, len, offset, change->err);
 }
 
+ssize_t commit_copy(struct msd_change *change, int fd, size_t len, uint64_t offset)
+{
+	ssize_t n;
+	int rc = flush_content(change);
+
+	if (rc == 0)
+		rc = mark(change);
+	if (rc < 0)
+		return rc;
+	change->copied = true;
+	do
+		n = msd_io_copy_from(change->fs->io, fd, NULL, len, offset);
+	while (n == -EINTR);
+	return n == -EOPNOTSUPP || n >= 0 ? n : msd_fail_errno(change->err, (int)-n, "%s",
+							       change_image(change));
+}
+
 /* ---- entries ---- */
 
 static int compare(const void *a, const void *b)

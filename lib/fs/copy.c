@@ -164,13 +164,6 @@ static int copy_by_reading(struct copy *copy, const struct file *file, uint64_t 
 	return copy->sink->rc;
 }
 
-/* Has this kind of copy no chance from this source? Any other failure is one. */
-static bool is_unable(int errnum)
-{
-	return errnum == EOPNOTSUPP || errnum == EXDEV || errnum == EINVAL || errnum == ENOTTY ||
-	       errnum == ENOSYS || errnum == EPERM || errnum == EBADF || errnum == ETXTBSY;
-}
-
 /* Shares whole blocks. Returns how far it came, or an error. */
 static int clone_blocks(struct copy *copy, const struct file *file, uint64_t *ret_end)
 {
@@ -188,7 +181,8 @@ static int clone_blocks(struct copy *copy, const struct file *file, uint64_t *re
 		copy->sink->done_bytes += range.src_length;
 		return 0;
 	}
-	if (!is_unable(errno))
+	/* any other failure is one */
+	if (!msd_io_is_unable(errno))
 		return fail_file(copy, file, errno);
 	copy->no_clone = true;
 	return 0;
@@ -198,17 +192,16 @@ static int clone_blocks(struct copy *copy, const struct file *file, uint64_t *re
 static int copy_in_kernel(struct copy *copy, const struct file *file, uint64_t *from, uint64_t end)
 {
 	while (*from < end && !copy->no_range && copy->sink->rc == 0) {
-		loff_t in = (loff_t)(file->start + *from);
-		loff_t out = (loff_t)(copy->out_base + file->to + *from);
+		off_t in = (off_t)(file->start + *from);
 		size_t len = end - *from < STEP_BYTES ? (size_t)(end - *from) : STEP_BYTES;
-		ssize_t n = copy_file_range(file->fd, &in, copy->out_fd, &out, len, 0);
+		ssize_t n = msd_io_copy_from(copy->sink->io, file->fd, &in, len, file->to + *from);
 
-		if (n < 0 && is_unable(errno)) {
+		if (n == -EOPNOTSUPP) {
 			copy->no_range = true;
 			break;
 		}
-		if (n < 0 && errno != EINTR)
-			return fail_file(copy, file, errno);
+		if (n < 0 && n != -EINTR)
+			return fail_file(copy, file, (int)-n);
 		if (n == 0)
 			return fail_changed(copy, file, "became shorter");
 		if (n > 0) {
@@ -243,12 +236,9 @@ static int copy_data(struct copy *copy, const struct file *file, uint64_t from, 
 			if (end > file->size)
 				end = file->size;
 		}
-		if (copy->out_fd >= 0) {
-			rc = copy_in_kernel(copy, file, &from, end);
-			if (rc < 0)
-				return rc;
-		}
-		rc = copy_by_reading(copy, file, from, end);
+		rc = copy_in_kernel(copy, file, &from, end);
+		if (rc == 0)
+			rc = copy_by_reading(copy, file, from, end);
 		if (rc < 0)
 			return rc;
 		from = end;
