@@ -109,6 +109,7 @@ static int list_path(struct list *list, const char *path)
 	path += strspn(path, "/");
 	if (!node.is_dir)
 		return list_node(list, MSD_WALK_FILE, path, &node, &nf->err);
+	msd_fs_begin_walk(nf->volume->fs);
 	return msd_walk_run(&walk, &node, path, &nf->err);
 }
 

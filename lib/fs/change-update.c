@@ -219,6 +219,8 @@ static int read_folder(struct update *update, const struct msd_fs_node *folder, 
 	int rc = there ? msd_fs_dir_open(update->change->fs, folder, &dir, update->change->err) :
 			 change_no_memory(update->change);
 
+	if (rc == 0)
+		dir->is_counted = true;
 	while (rc == 0 && level->n_removed < REMOVE_AT_A_TIME &&
 	       (rc = msd_fs_dir_next(dir, there, update->change->err)) > 0)
 		rc = compare(update, level, there);

@@ -102,7 +102,7 @@ static int see_names(struct check *check, const struct msd_fs_node *folder, stru
 
 int check_names(struct check *check, const struct msd_fs_node *folder, uint64_t bytes)
 {
-	uint64_t slots = bytes / 32, read_before = check->fs->dir_bytes_read;
+	uint64_t slots = bytes / 32;
 	struct names names = { .n_parts = 1 + slots / (HASHES_AT_A_TIME / 4 * 3), .room = 16 };
 	int rc = 0;
 
@@ -116,10 +116,8 @@ int check_names(struct check *check, const struct msd_fs_node *folder, uint64_t 
 		return msd_fail_errno(check->err, ENOMEM, "%s", msd_io_get_name(check->fs->io));
 	/* the walk reads it as well, and tells what else there is */
 	check->hushed = true;
-	for (; rc == 0 && names.part < names.n_parts; names.part++) {
+	for (; rc == 0 && names.part < names.n_parts; names.part++)
 		rc = see_names(check, folder, &names);
-		check->fs->dir_bytes_read = read_before;
-	}
 	check->hushed = false;
 	free(names.hashes);
 	return rc;

@@ -113,7 +113,6 @@ static int load_names(struct msd_change *change, struct folder *folder)
 	dir->n_list = folder->n_extents;
 	dir->on_slot = see_slot;
 	dir->on_slot_data = &load;
-	msd_fs_begin_walk(change->fs);
 	while ((rc = msd_fs_dir_next(dir, node, change->err)) > 0 && load.rc == 0) {
 		rc = take_node(change, folder, node);
 		if (rc < 0)

@@ -201,7 +201,6 @@ int folder_read_node(struct msd_change *change, struct folder *folder, uint32_t 
 	dir->list = folder->extents + i + 1;
 	dir->n_list = i < folder->n_extents ? folder->n_extents - i - 1 : 0;
 	dir->slot = slot;
-	msd_fs_begin_walk(change->fs);
 	rc = msd_fs_dir_next(dir, ret, change->err);
 	msd_fs_dir_close(dir);
 	if (rc == 0)

@@ -64,6 +64,7 @@ struct msd_fs_dir {
 	uint32_t slot;			/* of the next one */
 	uint32_t pos, len;		/* in buf */
 	bool ended;
+	bool is_counted;		/* part of a walk, whose folders are no more than the volume */
 	const struct msd_extent *list;	/* read these instead of the map */
 	size_t n_list;
 	/* called for each slot, once */

@@ -322,7 +322,8 @@ static int fill(struct msd_fs_dir *dir, struct msd_error *err)
 		len = (uint32_t)dir->extent.size_bytes & ~31u;
 	if (len == 0)
 		return 0;
-	fs->dir_bytes_read += len;
+	if (dir->is_counted)
+		fs->dir_bytes_read += len;
 	if (fs->dir_bytes_read > (uint64_t)fs->info.n_clusters * fs->info.cluster_bytes +
 				 fs->root_bytes) {
 		msd_fs_damage(fs, dir->extent.offset_bytes,

@@ -82,6 +82,8 @@ static int walk_folder(struct msd_walk *walk, const struct msd_fs_node *folder, 
 	int rc = node ? msd_fs_dir_open(walk->fs, folder, &dir, err) :
 			msd_fail_errno(err, ENOMEM, "%s", walk->path);
 
+	if (rc == 0)
+		dir->is_counted = true;
 	while (rc == 0 && (rc = msd_fs_dir_next(dir, node, err)) > 0) {
 		rc = append(walk, len, node->name, &node_len);
 		if (rc < 0)

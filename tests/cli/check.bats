@@ -348,3 +348,15 @@ END
   msd-normalfiles add exfat tree/.
   "$MSD_SOURCE"/tests/cli/check-damage.py exfat 1 150
 }
+
+@test "a root folder larger than the data area is in order" {
+  mkdir many
+  (cd many && seq 1 2000 | xargs touch)
+  msd-mkimage -d many --partition=none image
+  run -0 fsck.fat -n image
+  run -0 msd-normalfiles check image
+  [ "$(msd-normalfiles info -J image | jq '.volumes[0].files')" = 2000 ]
+  # each of several walks counts for itself
+  run -0 msd-normalfiles list -n image / / / /
+  [ "${#lines[@]}" = 8000 ]
+}
