@@ -12,7 +12,42 @@
 #include "base/cleanup.h"
 #include "base/shell.h"
 #include "fs/change.h"
+#include "fs/check.h"
 #include "normalfiles.h"
+
+/* The first damage that has to do with a file or folder. */
+static void keep_first(void *data, const struct msd_check_finding *finding)
+{
+	struct normalfiles *nf = data;
+	char image[512];
+
+	if (finding->note || !finding->path[0] || nf->err.code)
+		return;
+	msd_fail(&nf->err, MSD_E_DAMAGED, "%s: was not unmounted by its last user and is damaged, "
+		 "nothing is changed: '%s': %s", nf->operands[0], finding->path, finding->what);
+	msd_hint(&nf->err, "%s check %s", nf->tool.name,
+		 msd_shell_quote(nf->operands[0], image, sizeof(image)));
+}
+
+/* Files that share clusters lose them when one of them is removed; the mark says that it may be so. */
+static int check_dirty(struct normalfiles *nf)
+{
+	struct msd_check_params params = { .fn = keep_first, .data = nf };
+	struct msd_check_result result;
+	struct msd_fs *fs;
+	int rc = msd_fs_open(nf->volume->io, NULL, NULL, &fs, &nf->err);
+
+	if (rc < 0)
+		return rc;
+	nf->err.code = 0;
+	rc = msd_fs_check(fs, &params, &result, &nf->err);
+	msd_fs_close(fs);
+	if (rc == 0 && nf->err.code)
+		return -MSD_E_DAMAGED;
+	if (rc == 0)
+		tool_warn(&nf->tool, "%s: was not unmounted by its last user", nf->operands[0]);
+	return rc;
+}
 
 int normalfiles_begin_change(struct normalfiles *nf, struct msd_change **ret)
 {
@@ -25,12 +60,9 @@ int normalfiles_begin_change(struct normalfiles *nf, struct msd_change **ret)
 	if (rc < 0)
 		return rc;
 	msd_fs_get_info(nf->volume->fs, &info);
-	if (info.dirty) {
-		tool_warn(&nf->tool, "%s: was not unmounted by its last user", nf->operands[0]);
-		tool_hint(&nf->tool, "fsck.%s finds out whether it is in order",
-			  info.type == MSD_FS_TYPE_EXFAT ? "exfat" : "fat");
-	}
-	return msd_change_new(nf->volume->fs, &params, ret, &nf->err);
+	if (info.dirty)
+		rc = check_dirty(nf);
+	return rc < 0 ? rc : msd_change_new(nf->volume->fs, &params, ret, &nf->err);
 }
 
 int normalfiles_end_change(struct normalfiles *nf, struct msd_change *change, int rc)

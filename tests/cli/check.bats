@@ -360,3 +360,31 @@ END
   run -0 msd-normalfiles list -n image / / / /
   [ "${#lines[@]}" = 8000 ]
 }
+
+@test "an image that was not unmounted is changed when its files are in order, else left alone" {
+  truncate -s 40M image
+  mkfs.fat -F 32 -s 1 image >/dev/null
+  seq 100 >a; seq 200 >b
+  msd-normalfiles add image a b
+  # the mark, then a lost cluster: neither is a file's
+  printf '\x01' | dd of=image bs=1 seek=65 conv=notrunc status=none
+  fat=$((32 * 512)) size=$(($(od -An -tu4 -j 36 -N 4 image) * 512))
+  for at in $fat $((fat + size)); do
+    printf '\xff\xff\xff\x0f' | dd of=image bs=1 seek=$((at + 4 * 2000)) conv=notrunc status=none
+  done
+  run -0 --separate-stderr msd-normalfiles add image a
+  [[ $stderr == *'not unmounted'* ]]
+  # b in the cluster of a
+  first=$(od -An -tu2 -j $(($(grep -abo 'A          ' image | head -n 1 | cut -d : -f 1) + 26)) -N 2 image)
+  at=$(($(grep -abo 'B          ' image | head -n 1 | cut -d : -f 1) + 26))
+  printf "\\x$(printf %02x $((first % 256)))\\x$(printf %02x $((first / 256)))" |
+    dd of=image bs=1 seek=$at conv=notrunc status=none
+  run -5 msd-normalfiles check image
+  cp image old
+  for change in 'rm image b' 'add image b' 'mv image a c' 'mkdir image d'; do
+    # shellcheck disable=SC2086
+    run -5 --separate-stderr msd-normalfiles $change
+    [[ $stderr == *'nothing is changed'*'hint: msd-normalfiles check image'* ]]
+    cmp image old
+  done
+}
