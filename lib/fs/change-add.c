@@ -182,7 +182,8 @@ static int put_file(struct msd_change *change, const struct msd_tree *tree, uint
 
 	if (!source_path)
 		return change_no_memory(change);
-	if (node->source != SOURCE_SPOOL) {
+	/* an empty one has nothing to say */
+	if (node->source != SOURCE_SPOOL && node->size_bytes) {
 		fd = tree_open(source_path, O_RDONLY);
 		if (fd < 0)
 			return msd_fail_errno(change->err, -fd, "%s", source_path);
