@@ -46,7 +46,7 @@ struct mkimage {
 	unsigned n_sources;
 	struct mkimage_ventoy ventoy;
 	bool has_type, has_size, has_free, has_partition, has_sector, has_serial, no_sync;
-	bool dry_run, json;
+	bool dry_run, json, preallocate;
 };
 
 /* The list that --json prints. */

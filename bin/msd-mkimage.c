@@ -211,7 +211,7 @@ static void take_flag(struct mkimage *mk, int option)
 		mk->tree.mangle = true;
 		break;
 	case PREALLOCATE:
-		mk->target.sparse = false;
+		mk->preallocate = true;
 		break;
 	case SPARSE:
 		mk->target.sparse = true;
@@ -306,12 +306,17 @@ static void check_options(struct mkimage *mk)
 		tool_usage_error(tool, "no image is named");
 	if (tool_next_operand(tool))
 		tool_usage_error(tool, "more than one image is named");
+	if (!strcmp(mk->path, "-"))
+		tool_usage_error(tool, "an image cannot go to standard output; ./- is a file of that name");
+	if (mk->target.sparse && mk->preallocate)
+		tool_usage_error(tool, "--sparse and --preallocate exclude each other");
 	if (mk->has_size && mk->has_free)
 		tool_usage_error(tool, "--size and --free exclude each other");
 	if (mk->has_size && mk->image.size_bytes < 512)
 		tool_usage_error(tool, "--size: less than one sector of 512 bytes");
-	if (mk->image.raw && (mk->n_sources || mk->has_partition || mk->has_free))
-		tool_usage_error(tool, "--type=raw is empty: no --source, --partition or --free");
+	if (mk->image.raw && (mk->n_sources || mk->has_partition || mk->has_free ||
+			      mk->image.format.label))
+		tool_usage_error(tool, "--type=raw is empty: no --source, --partition, --free or --label");
 	if (mk->image.active && mk->image.partition == MSD_PTABLE_MAKE_NONE)
 		tool_usage_error(tool, "--active needs a partition");
 	mkimage_ventoy_check(mk);

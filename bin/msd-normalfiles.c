@@ -33,7 +33,7 @@ static const struct poptOption options[] = {
 	{ "max-size", 0, POPT_ARG_STRING, NULL, OPT_MAX_SIZE, "unpack: stop before more than SIZE", "SIZE" },
 	{ "max-files", 0, POPT_ARG_STRING, NULL, OPT_MAX_FILES, "unpack: stop before more than N files", "N" },
 	{ "snapshot", 0, POPT_ARG_NONE, NULL, OPT_SNAPSHOT, "cat, check, get, info, list, unpack: read a copy of now", NULL },
-	{ "size", 's', POPT_ARG_STRING, NULL, 's', "pack: at least SIZE, 256M if not given", "SIZE" },
+	{ "size", 's', POPT_ARG_STRING, NULL, 's', "pack: at least SIZE, 256M (fat12: 64M) if not given", "SIZE" },
 	{ "type", 't', POPT_ARG_STRING, NULL, 't', "pack: fat, fat12, fat16, fat32 or exfat", "TYPE" },
 	{ "label", 'L', POPT_ARG_STRING, NULL, 'L', "pack: name of the volume", "LABEL" },
 	{ "update", 0, POPT_ARG_NONE, NULL, OPT_UPDATE, "pack: put what changed into the image", NULL },
@@ -54,7 +54,7 @@ static const struct command {
 	{ "add", 2, UINT32_MAX, "IMAGE SOURCE… [FOLDER/] or IMAGE - FILE", normalfiles_add },
 	{ "cat", 2, UINT32_MAX, "IMAGE FILE…", normalfiles_cat },
 	{ "check", 1, 1, "IMAGE", normalfiles_check },
-	{ "get", 3, UINT32_MAX, "IMAGE PATH… TO", normalfiles_get },
+	{ "get", 3, UINT32_MAX, "IMAGE PATH… TO|-", normalfiles_get },
 	{ "info", 1, 1, "IMAGE", normalfiles_info },
 	{ "label", 1, 2, "IMAGE [LABEL]", normalfiles_label },
 	{ "list", 1, UINT32_MAX, "IMAGE [PATH…]", normalfiles_list },
@@ -212,6 +212,8 @@ static void take_option(struct normalfiles *nf, int option)
 	case OPT_PARTITION:
 		nf->partition = (unsigned)tool_number(tool, "--partition", tool_option_value(tool),
 						      MSD_PARTITIONS_MAX * 2);
+		if (nf->partition == 0)
+			tool_usage_error(tool, "--partition: the first one is 1");
 		break;
 	case OPT_CODEPAGE:
 		nf->codepage = tool_option_value(tool);

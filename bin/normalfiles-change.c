@@ -142,13 +142,34 @@ static int read_stdin(void *data, void *buf, size_t len, size_t *ret_len, struct
 	return 0;
 }
 
+static int check_folder(struct normalfiles *nf, const char *to)
+{
+	char image[512], folder[400];
+	struct msd_fs_node node;
+	int rc = msd_fs_lookup(nf->volume->fs, to, &node, &nf->err);
+
+	if (rc == 0 && !node.is_dir)
+		return msd_fail_errno(&nf->err, ENOTDIR, "%s: '%s'", nf->operands[0], to);
+	if (rc == -ENOENT)
+		msd_hint(&nf->err, "%s mkdir -p %s %s", nf->tool.name,
+			 msd_shell_quote(nf->operands[0], image, sizeof(image)),
+			 msd_shell_quote(to, folder, sizeof(folder)));
+	return rc;
+}
+
 static int add_stdin(struct normalfiles *nf, struct msd_change *change)
 {
+	const char *path = nf->operands[2], *slash = strrchr(path, '/');
+	_cleanup_free_ char *folder = strndup(path, slash ? (size_t)(slash - path) : 0);
 	struct msd_source source = {
 		.read = read_stdin, .size_bytes = UINT64_MAX, .mtime_s = time(NULL),
 	};
+	int rc;
 
-	return msd_change_put(change, nf->operands[2], &source, &nf->err);
+	if (!folder)
+		return msd_fail_errno(&nf->err, ENOMEM, "%s", path);
+	rc = nf->parents ? msd_change_mkdir(change, folder, true, &nf->err) : check_folder(nf, folder);
+	return rc < 0 ? rc : msd_change_put(change, path, &source, &nf->err);
 }
 
 /* A folder goes in as itself, "folder/." as what is in it. Gives the folder of the image. */
@@ -189,21 +210,6 @@ static int gather(struct normalfiles *nf, unsigned n, const char *to, struct msd
 				       &nf->err);
 	}
 	return rc < 0 ? rc : msd_tree_seal(*ret, &nf->err);
-}
-
-static int check_folder(struct normalfiles *nf, const char *to)
-{
-	char image[512], folder[400];
-	struct msd_fs_node node;
-	int rc = msd_fs_lookup(nf->volume->fs, to, &node, &nf->err);
-
-	if (rc == 0 && !node.is_dir)
-		return msd_fail_errno(&nf->err, ENOTDIR, "%s: '%s'", nf->operands[0], to);
-	if (rc == -ENOENT)
-		msd_hint(&nf->err, "%s mkdir -p %s %s", nf->tool.name,
-			 msd_shell_quote(nf->operands[0], image, sizeof(image)),
-			 msd_shell_quote(to, folder, sizeof(folder)));
-	return rc;
 }
 
 static int add_sources(struct normalfiles *nf, unsigned n, const char *to)

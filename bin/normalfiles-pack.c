@@ -16,6 +16,7 @@
 #include "storage/usage.h"
 
 #define SIZE_DEFAULT (256ull << 20)
+#define SIZE_DEFAULT_FAT12 (64ull << 20)	/* which cannot be 256 MiB large */
 
 static void print_safe(FILE *to, const char *text)
 {
@@ -82,7 +83,8 @@ static int gather(struct normalfiles *nf, const char *source, const char *image,
 static int plan_image(struct normalfiles *nf, struct msd_tree *tree, struct msd_image_params *params,
 		      struct msd_image_plan *ret)
 {
-	uint64_t at_least = nf->size ? nf->size : SIZE_DEFAULT;
+	uint64_t at_least = nf->size ? nf->size :
+			    params->format.kind == MSD_FS_FAT12 ? SIZE_DEFAULT_FAT12 : SIZE_DEFAULT;
 	int rc;
 
 	params->size_bytes = at_least;
@@ -135,6 +137,9 @@ int normalfiles_pack(struct normalfiles *nf)
 	if ((nf->partition || nf->codepage || nf->mirror) && !nf->update)
 		tool_usage_error(&nf->tool, "--partition, --codepage and --delete are for pack --update "
 				 "alone");
+	if (!strcmp(image, "-"))
+		tool_usage_error(&nf->tool, "an image cannot go to standard output; ./- is a file of that "
+				 "name");
 	rc = stat(image, &st) < 0 ? 0 : msd_usage_check(image, true, &nf->err);
 	if (rc == 0 && nf->update && access(image, F_OK) == 0) {
 		progress_begin(&nf->progress, &nf->tool, nf->when, image);

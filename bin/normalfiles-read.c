@@ -95,18 +95,40 @@ static int list_node(void *data, enum msd_walk_event event, const char *path,
 	return 0;
 }
 
-static int list_path(struct list *list, const char *path)
+/* As it is printed: without what leads nowhere, "//" and ".". */
+static void tidy_path(const char *path, char *ret)
 {
+	size_t n = 0;
+
+	for (path += strspn(path, "/"); *path; path += strspn(path, "/")) {
+		size_t len = strcspn(path, "/");
+
+		if (len != 1 || *path != '.') {
+			if (n > 0)
+				ret[n++] = '/';
+			memcpy(ret + n, path, len);
+			n += len;
+		}
+		path += len;
+	}
+	ret[n] = '\0';
+}
+
+static int list_path(struct list *list, const char *operand)
+{
+	_cleanup_free_ char *path = strdup(operand);
 	struct normalfiles *nf = list->nf;
 	struct msd_walk walk = {
 		.fs = nf->volume->fs, .recurse = nf->recursive, .fn = list_node, .data = list,
 	};
 	struct msd_fs_node node;
-	int rc = msd_fs_lookup(nf->volume->fs, path, &node, &nf->err);
+	int rc = msd_fs_lookup(nf->volume->fs, operand, &node, &nf->err);
 
 	if (rc < 0)
 		return rc;
-	path += strspn(path, "/");
+	if (!path)
+		return msd_fail_errno(&nf->err, ENOMEM, "%s", operand);
+	tidy_path(operand, path);
 	if (!node.is_dir)
 		return list_node(list, MSD_WALK_FILE, path, &node, &nf->err);
 	msd_fs_begin_walk(nf->volume->fs);
@@ -269,6 +291,8 @@ int normalfiles_get(struct normalfiles *nf)
 	_cleanup_close_ int fd = open_around(to, &is_dir);
 	int rc;
 
+	if (!strcmp(to, "-"))
+		return normalfiles_cat(nf);
 	if (fd < 0 || (!is_dir && nf->n_operands > 2)) {
 		rc = msd_fail_errno(&nf->err, fd < 0 ? errno : ENOTDIR, "%s", to);
 		return normalfiles_finish(nf, rc);

@@ -230,15 +230,25 @@ int folder_make(struct msd_change *change, struct folder *parent, uint32_t first
 
 /* ---- paths ---- */
 
+/* To the next name of a path: "." is where one is. */
+static const char *skip_to_name(const char *path)
+{
+	for (;; path++) {
+		path += strspn(path, "/");
+		if (path[0] != '.' || (path[1] && path[1] != '/'))
+			return path;
+	}
+}
+
 int folder_resolve(struct msd_change *change, const char *path, bool make_parents,
 		   struct folder **ret, uint16_t *units, size_t *ret_n, const char **ret_name)
 {
-	const char *p = path + strspn(path, "/");
+	const char *p = skip_to_name(path);
 	int rc = folder_get_root(change, ret);
 
 	while (rc == 0) {
 		size_t len = strcspn(p, "/");
-		const char *next = p + len + strspn(p + len, "/");
+		const char *next = skip_to_name(p + len);
 		char text[MSD_FS_NAME_BYTES];
 		struct name *name;
 		int n;

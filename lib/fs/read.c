@@ -502,6 +502,10 @@ int msd_fs_lookup(struct msd_fs *fs, const char *path, struct msd_fs_node *ret,
 		len = strcspn(p, "/");
 		if (len == 0)
 			break;
+		if (len == 1 && *p == '.') {
+			p++;
+			continue;
+		}
 		if (!node.is_dir)
 			return msd_fail(reterr, ENOTDIR, "%s: '%.*s' is not a folder",
 					msd_io_get_name(fs->io), (int)(p - path), path);

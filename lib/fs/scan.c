@@ -262,6 +262,8 @@ static int make_top(struct msd_tree *tree, const char *path, uint32_t *ret)
 		if (!name)
 			return -ENOMEM;
 		path += strlen(name);
+		if (!strcmp(name, "."))
+			continue;
 		node = tree_find(tree, *ret, name);
 		if (node == TREE_NONE) {
 			entry.parent = *ret;

@@ -383,13 +383,17 @@ make_tree()
     '-s 4M --cluster-size=3000' '-s 4M --sector-size=100' '-s 4M --mode=9' '-s 4M --mode=' '-s 4M --owner=nobody-at-all' \
     '-t fat12 -s 1G' '-t fat16 -s 10G' '-t fat32 -s 10M' '-t exfat -s 1M' '-t fat32 -s 3T --partition=none' \
     '-s 3T --partition=mbr -t exfat' '-s 1M' '-t raw' '-t raw -s 1M -d tree' '-t raw -s 1M --partition=mbr' \
-    '-s 4M --free=1M' '-s 4M --partition=none --active' '-s 4M --progress=often' '-s 4M b.img'; do
+    '-s 4M --free=1M' '-s 4M --partition=none --active' '-s 4M --progress=often' '-s 4M b.img' \
+    '-t raw -s 1M -L x' '-s 4M --sparse --preallocate'; do
     # shellcheck disable=SC2086
     run -2 --separate-stderr mk $args a.img
     [[ $stderr == "msd-mkimage: "* ]] || fail "$args: $stderr"
     [ "$(cat a.img)" = old ] || fail "$args"
   done
   run -2 --separate-stderr mk -s 4M
+  run -2 --separate-stderr mk -s 4M -
+  [[ $stderr == *"standard output"*"./-"* && ! -e - ]] || fail "$stderr"
+  mk -s 4M ./-
   run -2 --separate-stderr mk -t fat16 -s 10G a.img
   [[ $stderr == *"fat16 works from "*" to 4 GiB"* ]] || fail "$stderr"
   run -2 --separate-stderr mk -s 3T -t exfat a.img

@@ -268,3 +268,16 @@ link 1' ]
   [ "$(sha256sum image)" = "$before" ]
   [ -z "$(find . -name '*.part*' -o -name '.*tmp*')" ]
 }
+
+@test "pack: the size without --size fits every type; an image is no stream" {
+  make_tree
+  for type in fat12 fat16 fat32 exfat; do
+    msd-normalfiles pack -t $type tree image
+    in_order $type
+  done
+  head -c 70000000 /dev/zero >tree/large
+  msd-normalfiles pack -t fat12 tree image
+  in_order fat12
+  run -2 --separate-stderr msd-normalfiles pack tree -
+  [[ $stderr == *"standard output"*./-* ]] || fail "$stderr"
+}

@@ -532,3 +532,43 @@ volume_in_order()
   in_order
   [ "$(msd-normalfiles info -J image | jq '.volumes[0].free')" -gt $((full + 300 * 512)) ]
 }
+
+@test "add -p makes the folders for standard input; without it they must be there" {
+  truncate -s 8M image
+  mkfs.fat image >/dev/null
+  run -1 --separate-stderr msd-normalfiles add image - q/w/e.txt <<<hello
+  [[ $stderr == *"hint: msd-normalfiles mkdir -p image q/w"* ]] || fail "$stderr"
+  msd-normalfiles add -p image - q/w/e.txt <<<hello
+  msd-normalfiles add -p image - top.txt <<<top
+  msd-normalfiles add image - /q/f.txt <<<more
+  run -0 fsck.fat -n image
+  [ "$(for f in q/w/e.txt q/f.txt top.txt; do mtype -i image ::$f; done)" = $'hello\nmore\ntop' ]
+}
+
+@test "get to - is cat" {
+  make_tree
+  make_image 8M
+  msd-normalfiles get image HELLO.TXT lower.txt - | cmp - <(cat tree/HELLO.TXT tree/lower.txt)
+  [ ! -e - ]
+  run -1 --separate-stderr msd-normalfiles get image EMPTY -
+  [[ $stderr == *"is a folder"* ]] || fail "$stderr"
+}
+
+@test "list prints paths as they are in the image; . is its root" {
+  make_tree
+  make_image 8M
+  [ "$(msd-normalfiles list -no NAME image '/a long folder name//./deep/')" = 'a long folder name/deep/x' ]
+  [ "$(msd-normalfiles list -no NAME image './/HELLO.TXT')" = HELLO.TXT ]
+  diff <(msd-normalfiles list -r image) <(msd-normalfiles list -r image .)
+  msd-normalfiles add image tree/lower.txt ./
+  msd-normalfiles mkdir image ./new
+  msd-normalfiles get -r image . out
+  [ -d out/new ]
+}
+
+@test "partitions are counted from 1" {
+  mkdir tree
+  msd-normalfiles pack tree image
+  run -2 --separate-stderr msd-normalfiles list --partition=0 image
+  [[ $stderr == *--partition* ]] || fail "$stderr"
+}
