@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -27,6 +28,33 @@ int msd_attr_read(int dirfd, const char *path, char *buf, size_t len, struct msd
 	if (n > 0 && buf[n - 1] == '\n')
 		n--;
 	buf[n] = '\0';
+	return 0;
+}
+
+int msd_attr_read_all(const char *path, char **ret, struct msd_error *reterr)
+{
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+	_cleanup_free_ char *text = NULL;
+	size_t len = 0, size = 0;
+	ssize_t n;
+
+	if (fd < 0)
+		return msd_fail_errno(reterr, errno, "%s", path);
+	do {
+		if (size - len < 2) {
+			char *bigger = realloc(text, size = size ? 2 * size : 16384);
+
+			if (!bigger)
+				return msd_fail_errno(reterr, ENOMEM, "%s", path);
+			text = bigger;
+		}
+		n = read(fd, text + len, size - len - 1);
+		if (n < 0)
+			return msd_fail_errno(reterr, errno, "%s", path);
+		len += (size_t)n;
+	} while (n > 0);
+	text[len] = '\0';
+	*ret = msd_steal(text);
 	return 0;
 }
 

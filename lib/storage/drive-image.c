@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -89,22 +88,17 @@ static int read_path(int fd, const char *name, struct msd_image *image, struct m
 	return 0;
 }
 
-/* Size, boot signature and whether it can be written at all. */
+/* Size, boot signature and whether a block device can be written at all. */
 static int read_content(int fd, struct msd_image *image, struct msd_error *err)
 {
 	unsigned char signature[2];
-	struct statvfs fs;
 	int ro = 0;
 
 	image->size_bytes = (uint64_t)image->st.st_size;
 	if (S_ISBLK(image->st.st_mode)) {
 		if (ioctl(fd, BLKGETSIZE64, &image->size_bytes) < 0 || ioctl(fd, BLKROGET, &ro) < 0)
 			return msd_fail_errno(err, errno, "%s", image->path);
-		image->fs_readonly = ro;
-	} else {
-		if (fstatvfs(fd, &fs) < 0)
-			return msd_fail_errno(err, errno, "%s", image->path);
-		image->fs_readonly = fs.f_flag & ST_RDONLY;
+		image->device_readonly = ro;
 	}
 	image->boots = pread(fd, signature, 2, BOOT_SIGNATURE_OFFSET) == 2 &&
 		       signature[0] == 0x55 && signature[1] == 0xaa;
@@ -184,53 +178,51 @@ static int check_complete(const struct msd_drive *drive, const struct msd_image 
 }
 
 /* Two hosts, or one host twice, on one image that any of them writes. */
-static int check_other_drives(const struct msd_drive *drive, const struct msd_image *image, bool rw,
-			      struct msd_error *err)
+static int check_other_drive(const struct msd_image *image, const struct msd_usage *usage, bool rw,
+			     struct msd_error *err)
 {
-	struct msd_medium *media;
-	char name[2 * NAME_MAX], options[2 * NAME_MAX];
-	size_t n;
-	int rc = msd_media_read(&drive->id, &media, &n, err);
+	char words[PATH_MAX];
+	int rc;
 
-	for (size_t i = 0; rc == 0 && i < n; i++) {
-		if (!msd_medium_is(&media[i], &image->st) || (!rw && !media[i].writable))
-			continue;
-		rc = msd_fail(err, MSD_E_REFUSED, "%s: is in %s already%s", image->path,
-			      msd_drive_id_format(&media[i].drive, name, sizeof(name)),
-			      media[i].writable ? ", where the host can write it" :
-						  ", and two drives of it must both be read-only");
-		msd_hint(err, "otgmsd %s --eject",
-			 msd_drive_id_options(&media[i].drive, options, sizeof(options)));
-	}
-	msd_media_free(media, n);
+	if (!rw && !usage->writable)
+		return 0;
+	rc = msd_fail(err, MSD_E_REFUSED, "%s: is %s already%s", image->path,
+		      msd_usage_format(usage, words, sizeof(words)),
+		      usage->writable ? ", where the host can write it" :
+					", and two drives of it must both be read-only");
+	msd_hint(err, "%s", usage->hint);
 	return rc;
 }
 
-/* This machine's own use: of a block device any, of a file only when the host may write. */
-static int check_this_machine(const struct msd_drive *drive, const struct msd_image *image, bool rw,
-			      const struct msd_drive_change *change, struct msd_error *err)
+static int check_this_machine(const struct msd_image *image, const struct msd_usage *usage,
+			      struct msd_error *err)
 {
+	char words[PATH_MAX];
+	int rc = msd_fail(err, MSD_E_UNSAFE,
+			  "%s: is %s on this machine, and both would destroy each other's data",
+			  image->path, msd_usage_format(usage, words, sizeof(words)));
+
+	msd_hint(err, "%s", usage->hint ? usage->hint : "free it first, or add --force");
+	return rc;
+}
+
+/* Who has it: other drives; this machine, a block device for any use, a file if the host may write. */
+static int check_users(const struct msd_drive *drive, const struct msd_image *image, bool rw,
+		       const struct msd_drive_change *change, struct msd_error *err)
+{
+	bool local = !change->force && (rw || S_ISBLK(image->st.st_mode));
 	const struct msd_usage *found;
 	struct msd_usage *usage;
-	char words[PATH_MAX];
-	size_t n;
-	int rc;
+	size_t n, i;
+	int rc = msd_usage_read_for(&drive->id, image->path, &image->st, local, &usage, &n, err);
 
-	if (change->force || (!rw && !S_ISBLK(image->st.st_mode)))
-		return 0;
-	rc = msd_usage_read_local(image->path, &usage, &n, err);
 	if (rc < 0)
 		return rc;
-	found = msd_usage_choose(usage, n, false);
-	if (found) {
-		rc = msd_fail(err, MSD_E_UNSAFE,
-			      "%s: is %s on this machine, and both would destroy each other's data",
-			      image->path, msd_usage_format(found, words, sizeof(words)));
-		if (found->hint)
-			msd_hint(err, "%s", found->hint);
-		else
-			msd_hint(err, "free it first, or add --force");
-	}
+	for (i = 0; rc == 0 && i < n && usage[i].kind == MSD_USAGE_DRIVE; i++)
+		rc = check_other_drive(image, &usage[i], rw, err);
+	found = rc == 0 ? msd_usage_choose(usage + i, n - i, false) : NULL;
+	if (found)
+		rc = check_this_machine(image, found, err);
 	msd_usage_free(usage, n);
 	return rc;
 }
@@ -244,8 +236,6 @@ int msd_image_check(const struct msd_drive *drive, const struct msd_image *image
 	if (rc == 0)
 		rc = check_complete(drive, image, change, reterr);
 	if (rc == 0)
-		rc = check_other_drives(drive, image, !to->ro, reterr);
-	if (rc == 0)
-		rc = check_this_machine(drive, image, !to->ro, change, reterr);
+		rc = check_users(drive, image, !to->ro, change, reterr);
 	return rc;
 }

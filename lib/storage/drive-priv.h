@@ -25,7 +25,7 @@ struct msd_image {
 	char path[MSD_ATTR_MAX + 1];	/* absolute, without links */
 	struct stat st;
 	uint64_t size_bytes;
-	bool fs_readonly;		/* the file system or the block device is */
+	bool device_readonly;		/* the block device */
 	bool boots;			/* has the signature of a boot sector */
 };
 

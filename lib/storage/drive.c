@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -360,6 +361,16 @@ static int unlock_only(const struct msd_drive *drive, const struct msd_drive_cha
 	return msd_threads_unlock(err);
 }
 
+/* Whether nobody could write it, asked only of what the host shall write. */
+static bool is_readonly(const struct msd_image *image)
+{
+	struct statvfs fs;
+
+	if (S_ISBLK(image->st.st_mode))
+		return image->device_readonly;
+	return statvfs(image->path, &fs) == 0 && fs.f_flag & ST_RDONLY;
+}
+
 /* Everything about the medium that shall be in, and a storage that it can be written on. */
 static int check_medium(const struct msd_drive *drive, const struct msd_lun_state *to,
 			const struct msd_drive_change *change, struct msd_image *image,
@@ -369,7 +380,7 @@ static int check_medium(const struct msd_drive *drive, const struct msd_lun_stat
 
 	if (rc == 0)
 		rc = msd_image_check(drive, image, to, change, err);
-	if (rc == 0 && !to->ro && image->fs_readonly)
+	if (rc == 0 && !to->ro && is_readonly(image))
 		rc = make_writable(drive, image, change, hold, err);
 	return rc;
 }

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <libmount.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
@@ -14,19 +15,33 @@
 #include "base/shell.h"
 #include "storage/remount.h"
 
-bool msd_remote_find(const char *path, dev_t *ret_dev)
+bool msd_remote_find(struct libmnt_table *mounts, const char *path, dev_t *ret_dev)
 {
 	static const char *const types[] = { "nfs", "nfs4", "cifs", "smb3", "9p", "ceph", "afs" };
-	_cleanup_(msd_mount_done) struct msd_mount mount = { 0 };
+	struct libmnt_fs *fs = msd_mounts_find(mounts, path);
+	const char *type = fs ? mnt_fs_get_fstype(fs) : NULL;
+	bool remote;
+
+	if (!type)
+		return false;
+	remote = !strncmp(type, "fuse.", 5);
+	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
+		remote = remote || !strcmp(type, types[i]);
+	*ret_dev = mnt_fs_get_devno(fs);
+	return remote;
+}
+
+static bool is_remote(const char *path)
+{
+	struct libmnt_table *mounts;
+	dev_t dev;
 	bool remote;
 
 	/* a device, most times */
-	if (!strncmp(path, "/dev/", 5) || msd_mount_find(path, &mount, NULL) < 0)
+	if (!strncmp(path, "/dev/", 5) || msd_mounts_read(&mounts, NULL) < 0)
 		return false;
-	remote = !strncmp(mount.fstype, "fuse.", 5);
-	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
-		remote = remote || !strcmp(mount.fstype, types[i]);
-	*ret_dev = mount.dev;
+	remote = msd_remote_find(mounts, path, &dev);
+	mnt_unref_table(mounts);
 	return remote;
 }
 
@@ -65,9 +80,8 @@ static struct answer listen_to(int fd, pid_t pid, int timeout_ms)
 int msd_remote_stat(const char *path, int timeout_ms, struct stat *ret)
 {
 	struct answer answer;
-	dev_t dev;
 
-	if (!msd_remote_find(path, &dev)) {
+	if (!is_remote(path)) {
 		answer = ask(path);
 	} else {
 		int fds[2];

@@ -10,11 +10,13 @@
 
 #define MSD_REMOTE_TIMEOUT_MS 3000
 
+struct libmnt_table;
+
 /*
  * Whether path (absolute, without links) lies on a file server, and on which file system, by the
  * table of mounts alone.
  */
-bool msd_remote_find(const char *path, dev_t *ret_dev);
+bool msd_remote_find(struct libmnt_table *mounts, const char *path, dev_t *ret_dev);
 
 /*
  * stat(2), on a file server by a process of its own that is given so much time. Returns 0,

@@ -12,6 +12,7 @@
 
 #include "base/cleanup.h"
 #include "base/shell.h"
+#include "gadget/attr.h"
 
 #define MOUNTINFO "/proc/self/mountinfo"
 
@@ -88,15 +89,43 @@ static struct libmnt_fs *find_mount(struct libmnt_table *table, const char *path
 	return found;
 }
 
+/* libmount's own opening of the file, of which it resolves the name, costs three times the calls. */
+int msd_mounts_read(struct libmnt_table **ret, struct msd_error *reterr)
+{
+	_cleanup_free_ char *text = NULL;
+	struct libmnt_table *table;
+	FILE *file;
+	int rc = msd_attr_read_all(MOUNTINFO, &text, reterr);
+
+	if (rc < 0)
+		return rc;
+	table = mnt_new_table();
+	file = fmemopen(text, strlen(text), "r");
+	rc = table && file ? mnt_table_parse_stream(table, file, "") : -ENOMEM;
+	if (file)
+		fclose(file);
+	if (rc != 0) {
+		mnt_unref_table(table);
+		return msd_fail_errno(reterr, rc < 0 && rc > -4096 ? -rc : EIO, MOUNTINFO);
+	}
+	*ret = table;
+	return 0;
+}
+
+struct libmnt_fs *msd_mounts_find(struct libmnt_table *mounts, const char *path)
+{
+	return find_mount(mounts, path, true);
+}
+
 static int read_mount(const char *path, bool above, struct msd_mount *ret, struct msd_error *err)
 {
-	struct libmnt_table *table = mnt_new_table_from_file(MOUNTINFO);
 	struct msd_mount mount = { 0 };
+	struct libmnt_table *table;
 	struct libmnt_fs *fs;
-	int rc;
+	int rc = msd_mounts_read(&table, err);
 
-	if (!table)
-		return msd_fail_errno(err, errno ? errno : EIO, MOUNTINFO);
+	if (rc < 0)
+		return rc;
 	fs = find_mount(table, path, above);
 	if (!fs) {
 		rc = msd_fail(err, MSD_E_NOTFOUND, "%s: nothing is mounted there", path);

@@ -24,6 +24,13 @@ struct msd_mount {
 				   written, so that it is not ours alone to remount; or NULL */
 };
 
+struct libmnt_fs;
+struct libmnt_table;
+
+/* All mount points, for mnt_unref_table, and the one on which path lies, as in msd_mount_find, or NULL. */
+int msd_mounts_read(struct libmnt_table **ret, struct msd_error *reterr);
+struct libmnt_fs *msd_mounts_find(struct libmnt_table *mounts, const char *path);
+
 /*
  * The mount point target, which must be written as in mountinfo (absolute, no links); the top
  * one when several lie on each other. Does not touch the file system. Returns 0 with *ret for

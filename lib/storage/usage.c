@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <libmount.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +15,7 @@
 #include "base/shell.h"
 #include "gadget/attr.h"
 #include "storage/remote.h"
+#include "storage/remount.h"
 
 /* A disk has some partitions, an image some loop devices with theirs; beyond that we refuse. */
 #define DEVICES_MAX 512
@@ -21,7 +23,8 @@
 /* What is looked for, and what is found. */
 struct search {
 	struct stat st;			/* of the image or device itself */
-	bool drives;			/* look into drives too */
+	const struct msd_drive_id *except;	/* a drive that does not count, or NULL */
+	struct libmnt_table *mounts;	/* read when it is needed first */
 	dev_t devices[DEVICES_MAX];	/* block devices that show its bytes */
 	size_t n_devices;
 	struct msd_usage *usage;
@@ -35,93 +38,38 @@ static bool same_file(const struct stat *a, const struct stat *b)
 	return a->st_ino && a->st_dev == b->st_dev && a->st_ino == b->st_ino;
 }
 
+static int need_mounts(struct search *search, struct msd_error *err)
+{
+	return search->mounts ? 0 : msd_mounts_read(&search->mounts, err);
+}
+
 /*
  * stat(2), unless path cannot be what is looked for: on another file server, which may be dead
  * and would hang us though it is not concerned.
  */
-static bool ask(const char *path, const struct stat *wanted, struct stat *ret)
+static bool ask(struct search *search, const char *path, struct stat *ret)
 {
 	dev_t dev;
 
-	if (msd_remote_find(path, &dev) && (S_ISBLK(wanted->st_mode) || dev != wanted->st_dev))
+	/* a device, most times */
+	if (strncmp(path, "/dev/", 5) && need_mounts(search, NULL) == 0 &&
+	    msd_remote_find(search->mounts, path, &dev) &&
+	    (S_ISBLK(search->st.st_mode) || dev != search->st.st_dev))
 		return false;
 	return stat(path, ret) == 0;
 }
 
 /* An unlinked file has a mark of the kernel's behind its name, so that it is not found. */
-static bool is_path_of(const char *path, const struct stat *wanted)
+static bool is_path_of(struct search *search, const char *path)
 {
 	struct stat st;
 
-	return ask(path, wanted, &st) && same_file(&st, wanted);
-}
-
-bool msd_medium_is(const struct msd_medium *medium, const struct stat *st)
-{
-	return is_path_of(medium->file, st);
-}
-
-/* The medium of one drive, if it has one. Returns 1, 0 for none, or -errno. */
-static int read_medium(const struct msd_drive_id *id, struct msd_medium *ret, struct msd_error *err)
-{
-	char path[PATH_MAX], file[MSD_ATTR_BUFSIZE];
-	bool ro;
-	int len, rc;
-
-	len = snprintf(path, sizeof(path), MSD_GADGETS_DIR "/%s/functions/%s/lun.%u/file", id->gadget,
-		       id->function, id->lun);
-	rc = msd_attr_read(AT_FDCWD, path, file, sizeof(file), err);
-	if (rc < 0 || !file[0])
-		return rc == -ENOENT ? 0 : rc;
-	strcpy(path + len - strlen("file"), "ro");
-	rc = msd_attr_read_bool(AT_FDCWD, path, &ro, err);
-	if (rc < 0)
-		return rc == -ENOENT ? 0 : rc;
-	*ret = (struct msd_medium){ .drive = *id, .writable = !ro };
-	ret->file = strdup(file);
-	return ret->file ? 1 : msd_fail_errno(err, ENOMEM, "%s", file);
+	return ask(search, path, &st) && same_file(&st, &search->st);
 }
 
 static bool is_same_drive(const struct msd_drive_id *a, const struct msd_drive_id *b)
 {
 	return a->lun == b->lun && !strcmp(a->gadget, b->gadget) && !strcmp(a->function, b->function);
-}
-
-int msd_media_read(const struct msd_drive_id *except, struct msd_medium **ret, size_t *ret_n,
-		   struct msd_error *reterr)
-{
-	_cleanup_free_ struct msd_drive_id *drives = NULL;
-	struct msd_medium *media;
-	size_t n_drives, n = 0;
-	int rc = msd_find_all(MSD_GADGETS_DIR, NULL, &drives, &n_drives, reterr);
-
-	*ret = NULL;
-	*ret_n = 0;
-	if (rc < 0 || !n_drives)
-		return rc;
-	media = calloc(n_drives, sizeof(*media));
-	if (!media)
-		return msd_fail_errno(reterr, ENOMEM, MSD_GADGETS_DIR);
-	for (size_t i = 0; rc >= 0 && i < n_drives; i++) {
-		if (except && is_same_drive(&drives[i], except))
-			continue;
-		rc = read_medium(&drives[i], &media[n], reterr);
-		n += rc > 0;
-	}
-	if (rc < 0 || !n) {
-		msd_media_free(media, n);
-		return rc < 0 ? rc : 0;
-	}
-	*ret = media;
-	*ret_n = n;
-	return 0;
-}
-
-void msd_media_free(struct msd_medium *media, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		free(media[i].file);
-	free(media);
 }
 
 /* hint_command may be NULL. */
@@ -206,56 +154,38 @@ static int add_disk(struct search *search, int fd, struct msd_error *err)
 	return rc;
 }
 
-static int find_drives(struct search *search, struct msd_error *err)
+static int check_drive(struct search *search, const struct msd_drive_id *id, struct msd_error *err)
 {
-	struct msd_medium *media;
-	size_t n;
-	int rc = msd_media_read(NULL, &media, &n, err);
+	char path[PATH_MAX], file[MSD_ATTR_BUFSIZE], who[3 * NAME_MAX], options[3 * NAME_MAX];
+	bool ro;
+	int len, rc;
 
-	for (size_t i = 0; rc == 0 && i < n; i++) {
-		char who[3 * NAME_MAX], options[3 * NAME_MAX];
-
-		if (!msd_medium_is(&media[i], &search->st))
-			continue;
-		strcat(msd_drive_id_options(&media[i].drive, options, sizeof(options) - 16),
-		       " --eject");
-		rc = add_usage(search, MSD_USAGE_DRIVE, media[i].writable,
-			       msd_drive_id_format(&media[i].drive, who, sizeof(who)), "otgmsd",
-			       options, err);
+	len = snprintf(path, sizeof(path), MSD_GADGETS_DIR "/%s/functions/%s/lun.%u/file", id->gadget,
+		       id->function, id->lun);
+	rc = msd_attr_read(AT_FDCWD, path, file, sizeof(file), err);
+	if (rc == 0 && (!file[0] || !is_path_of(search, file)))
+		return 0;
+	if (rc == 0) {
+		strcpy(path + len - strlen("file"), "ro");
+		rc = msd_attr_read_bool(AT_FDCWD, path, &ro, err);
 	}
-	msd_media_free(media, n);
-	return rc;
+	if (rc < 0)
+		return rc == -ENOENT ? 0 : rc;	/* just torn down */
+	strcat(msd_drive_id_options(id, options, sizeof(options) - 16), " --eject");
+	return add_usage(search, MSD_USAGE_DRIVE, !ro, msd_drive_id_format(id, who, sizeof(who)),
+			 "otgmsd", options, err);
 }
 
-/*
- * All of a file of /proc, which may be long and does not tell its size; without stdio, which
- * costs two system calls more. A file that is not there is empty. Returns 0 or -errno.
- */
-static int read_proc(const char *path, char **ret, struct msd_error *err)
+static int find_drives(struct search *search, struct msd_error *err)
 {
-	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
-	_cleanup_free_ char *text = NULL;
-	size_t len = 0, size = 0;
-	ssize_t n;
+	_cleanup_free_ struct msd_drive_id *drives = NULL;
+	size_t n;
+	int rc = msd_find_all(MSD_GADGETS_DIR, NULL, &drives, &n, err);
 
-	if (fd < 0 && errno != ENOENT)
-		return msd_fail_errno(err, errno, "%s", path);
-	do {
-		if (size - len < 2) {
-			char *bigger = realloc(text, size = size ? 2 * size : 16384);
-
-			if (!bigger)
-				return msd_fail_errno(err, ENOMEM, "%s", path);
-			text = bigger;
-		}
-		n = fd < 0 ? 0 : read(fd, text + len, size - len - 1);
-		if (n < 0)
-			return msd_fail_errno(err, errno, "%s", path);
-		len += (size_t)n;
-	} while (n > 0);
-	text[len] = '\0';
-	*ret = msd_steal(text);
-	return 0;
+	for (size_t i = 0; rc >= 0 && i < n; i++)
+		if (!search->except || !is_same_drive(&drives[i], search->except))
+			rc = check_drive(search, &drives[i], err);
+	return rc < 0 ? rc : 0;
 }
 
 static int each_line(const char *path, struct search *search,
@@ -264,10 +194,10 @@ static int each_line(const char *path, struct search *search,
 {
 	_cleanup_free_ char *text = NULL;
 	char *line, *save = NULL;
-	int rc = read_proc(path, &text, err);
+	int rc = msd_attr_read_all(path, &text, err);
 
 	if (rc < 0)
-		return rc;
+		return rc == -ENOENT ? 0 : rc;
 	for (line = strtok_r(text, "\n", &save); rc == 0 && line; line = strtok_r(NULL, "\n", &save))
 		rc = check(search, line, err);
 	return rc;
@@ -289,7 +219,7 @@ static int check_loop(struct search *search, char *line, struct msd_error *err)
 	/* a partition of one has none */
 	if (msd_attr_read(AT_FDCWD, path, file, sizeof(file), NULL) < 0)
 		return 0;
-	if (!is_path_of(file, &search->st))
+	if (!is_path_of(search, file))
 		return 0;
 	snprintf(path, sizeof(path), "/sys/block/%s/ro", name);
 	msd_attr_read_bool(AT_FDCWD, path, &ro, NULL);
@@ -319,38 +249,37 @@ static char *unescape(char *text)
 }
 
 /* Whether a mount or swap area named source is on what is looked for. */
-static bool is_source(const struct search *search, const char *source)
+static bool is_source(struct search *search, const char *source)
 {
 	struct stat st;
 
-	if (source[0] != '/' || !ask(source, &search->st, &st))
+	if (!source || source[0] != '/' || !ask(search, source, &st))
 		return false;
 	return same_file(&st, &search->st) || (S_ISBLK(st.st_mode) && has_device(search, st.st_rdev));
 }
 
-/* One line of mountinfo, proc(5). Returns 0 or -errno. */
-static int check_mount(struct search *search, char *line, struct msd_error *err)
+static int find_mounts(struct search *search, struct msd_error *err)
 {
-	unsigned major, minor;
-	char *field[6], *source, *super, *save = NULL, *rest = strstr(line, " - ");
+	int rc = need_mounts(search, err);
+	struct libmnt_iter *iter;
+	struct libmnt_fs *fs;
 
-	if (!rest)
-		return 0;
-	*rest = '\0';
-	for (size_t i = 0; i < 6; i++) {
-		field[i] = strtok_r(i ? NULL : line, " ", &save);
-		if (!field[i])
-			return 0;
+	if (rc < 0)
+		return rc == -ENOENT ? 0 : rc;
+	iter = mnt_new_iter(MNT_ITER_FORWARD);
+	if (!iter)
+		return msd_fail_errno(err, ENOMEM, "mounts");
+	while (rc == 0 && mnt_table_next_fs(search->mounts, iter, &fs) == 0) {
+		const char *options = mnt_fs_get_fs_options(fs), *target = mnt_fs_get_target(fs);
+
+		if (!options || !target || (!has_device(search, mnt_fs_get_devno(fs)) &&
+					    !is_source(search, mnt_fs_get_source(fs))))
+			continue;
+		rc = add_usage(search, MSD_USAGE_MOUNT, !strncmp(options, "rw", 2), target, "umount",
+			       target, err);
 	}
-	if (!strtok_r(rest + 3, " ", &save) || !(source = strtok_r(NULL, " ", &save)) ||
-	    !(super = strtok_r(NULL, " ", &save)) ||
-	    sscanf(field[2], "%u:%u", &major, &minor) != 2)
-		return 0;
-	if (!has_device(search, makedev(major, minor)) && !is_source(search, unescape(source)))
-		return 0;
-	unescape(field[4]);
-	return add_usage(search, MSD_USAGE_MOUNT, !strncmp(super, "rw", 2), field[4], "umount",
-			 field[4], err);
+	mnt_free_iter(iter);
+	return rc;
 }
 
 static int check_swap(struct search *search, char *line, struct msd_error *err)
@@ -402,7 +331,8 @@ static int find_claim(struct search *search, const char *path, struct msd_error 
 	return add_usage(search, MSD_USAGE_HOLDER, true, "the kernel", NULL, NULL, err);
 }
 
-static int search_all(struct search *search, const char *path, struct msd_error *err)
+/* What this machine itself does with it. */
+static int find_local(struct search *search, const char *path, struct msd_error *err)
 {
 	char sys[64];
 	int fd, rc = 0;
@@ -415,48 +345,52 @@ static int search_all(struct search *search, const char *path, struct msd_error 
 		if (rc == 0 && fd >= 0)
 			rc = add_disk(search, fd, err);
 	}
-	if (rc == 0 && search->drives)
-		rc = find_drives(search, err);
 	if (rc == 0)
 		rc = each_line("/proc/partitions", search, check_loop, err);
 	if (rc == 0)
-		rc = each_line("/proc/self/mountinfo", search, check_mount, err);
+		rc = find_mounts(search, err);
 	/* a swap file is written through its blocks, and no image; asking costs four calls */
-	if (rc == 0 && (search->drives || S_ISBLK(search->st.st_mode)))
+	if (rc == 0 && (!search->except || S_ISBLK(search->st.st_mode)))
 		rc = each_line("/proc/swaps", search, check_swap, err);
 	if (rc == 0)
 		rc = find_holders(search, err);
 	return rc == 0 ? find_claim(search, path, err) : rc;
 }
 
-static int read_usage(const char *path, bool drives, struct msd_usage **ret, size_t *ret_n,
-		      struct msd_error *err)
+/* Frees what it found when it fails. */
+static int search_all(struct search *search, const char *path, bool local, struct msd_usage **ret,
+		      size_t *ret_n, struct msd_error *err)
 {
-	struct search search = { .drives = drives };
-	int rc;
+	int rc = find_drives(search, err);
 
-	if (stat(path, &search.st) < 0)
-		return msd_fail_errno(err, errno, "%s", path);
-	rc = search_all(&search, path, err);
+	if (rc == 0 && local)
+		rc = find_local(search, path, err);
+	mnt_unref_table(search->mounts);
 	if (rc < 0) {
-		msd_usage_free(search.usage, search.n);
+		msd_usage_free(search->usage, search->n);
 		return rc;
 	}
-	*ret = search.usage;
-	*ret_n = search.n;
+	*ret = search->usage;
+	*ret_n = search->n;
 	return 0;
 }
 
 int msd_usage_read(const char *path, struct msd_usage **ret, size_t *ret_n,
 		   struct msd_error *reterr)
 {
-	return read_usage(path, true, ret, ret_n, reterr);
+	struct search search = { 0 };
+
+	if (stat(path, &search.st) < 0)
+		return msd_fail_errno(reterr, errno, "%s", path);
+	return search_all(&search, path, true, ret, ret_n, reterr);
 }
 
-int msd_usage_read_local(const char *path, struct msd_usage **ret, size_t *ret_n,
-			 struct msd_error *reterr)
+int msd_usage_read_for(const struct msd_drive_id *drive, const char *path, const struct stat *st,
+		       bool local, struct msd_usage **ret, size_t *ret_n, struct msd_error *reterr)
 {
-	return read_usage(path, false, ret, ret_n, reterr);
+	struct search search = { .st = *st, .except = drive };
+
+	return search_all(&search, path, local, ret, ret_n, reterr);
 }
 
 void msd_usage_free(struct msd_usage *usage, size_t n)

@@ -10,28 +10,6 @@
 #include "base/error.h"
 #include "gadget/find.h"
 
-/* A medium that is in a drive now. */
-struct msd_medium {
-	struct msd_drive_id drive;
-	bool writable;		/* the target host can write it */
-	char *file;		/* as the kernel has it, with its mark for an unlinked file */
-};
-
-/*
- * The media of all drives of all gadgets but the one drive except (which may be NULL), empty
- * drives left out. Gives an array of *ret_n (NULL for none), freed by msd_media_free. Returns 0
- * or -errno.
- */
-int msd_media_read(const struct msd_drive_id *except, struct msd_medium **ret, size_t *ret_n,
-		   struct msd_error *reterr);
-void msd_media_free(struct msd_medium *media, size_t n);
-
-/*
- * Whether it is this file or block device, under whatever name. A file server is asked only about
- * files of its own.
- */
-bool msd_medium_is(const struct msd_medium *medium, const struct stat *st);
-
 enum msd_usage_kind {
 	MSD_USAGE_DRIVE,	/* it is the medium of a drive of a gadget */
 	MSD_USAGE_LOOP,		/* attached to a loop device */
@@ -50,14 +28,18 @@ struct msd_usage {
 /*
  * Everything that uses the file or block device at path, compared by device and inode, so
  * other names of the same file count. Gives an array of *ret_n (0: not used; *ret is then
- * NULL), freed by msd_usage_free. Returns 0 or -errno.
+ * NULL), freed by msd_usage_free; drives come first. A file server is asked only about files of
+ * its own. Returns 0 or -errno.
  */
 int msd_usage_read(const char *path, struct msd_usage **ret, size_t *ret_n,
 		   struct msd_error *reterr);
 
-/* The same without drives: what this machine itself does with it. */
-int msd_usage_read_local(const char *path, struct msd_usage **ret, size_t *ret_n,
-			 struct msd_error *reterr);
+/*
+ * The same for what shall be the medium of drive, which does not count, and of which stat(2) is
+ * known; without local, the other drives alone.
+ */
+int msd_usage_read_for(const struct msd_drive_id *drive, const char *path, const struct stat *st,
+		       bool local, struct msd_usage **ret, size_t *ret_n, struct msd_error *reterr);
 
 void msd_usage_free(struct msd_usage *usage, size_t n);
 
