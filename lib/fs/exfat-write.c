@@ -2,6 +2,7 @@
 /* exFAT: boot regions, table, bitmap and folders as planned. */
 #include <string.h>
 
+#include "base/ptable-disk.h"
 #include "fs/exfat-disk.h"
 #include "exfat-priv.h"
 #include "fs/name.h"
@@ -46,8 +47,9 @@ static void fill_boot(const struct writing *writing, struct exfat_boot_sector *b
 	boot->fats = 1;
 	boot->drive_select = 0x80;
 	boot->percent_in_use = (uint8_t)((uint64_t)layout->used_clusters * 100 / layout->clusters);
-	/* 3.1.19: no boot code is halt instructions */
-	memset(boot->boot_code, 0xF4, sizeof(boot->boot_code));
+	/* 3.1.19: no boot code is halt instructions; where an MBR has its partitions there are none */
+	memset(boot->boot_code, 0xF4, offsetof(struct mbr, entries) -
+	       offsetof(struct exfat_boot_sector, boot_code));
 	boot->signature = le16_make(EXFAT_BOOT_SIGNATURE);
 }
 

@@ -544,3 +544,12 @@ from_archive()
     [ "$(ls -A)" = a.img ] || fail "$signal: $(ls -A)"
   done
 }
+
+@test "an exFAT without a partition has no partitions" {
+  mk -t exfat --partition=none -s 8M a.img
+  none '^a.img[0-9]' <<<"$(sfdisk -l a.img 2>&1)"
+  [ "$(od -An -tx1 -j 446 -N 64 -v a.img | tr -d ' \n0')" = '' ]
+  [ "$(blkid -p -o value -s TYPE a.img)" = exfat ]
+  run fsck.exfat -n a.img
+  [ "$status" = 0 ] || fail "$output"
+}
