@@ -395,6 +395,7 @@ static int gather(struct mkimage *mk, struct msd_tree **ret)
 	mk->tree.problem = print_problem;
 	mk->tree.mangled = print_mangled;
 	mk->tree.data = mk;
+	mk->tree.image = mk->path;
 	rc = spool ? msd_tree_new(&mk->tree, &tree) : -ENOMEM;
 	if (rc < 0)
 		return msd_fail_errno(&mk->err, -rc, "%s", mk->path);

@@ -194,7 +194,7 @@ static char *choose_folder(const char *source, const char *to)
 static int gather(struct normalfiles *nf, unsigned n, const char *to, struct msd_tree **ret)
 {
 	struct msd_tree_params params = {
-		.dereference = nf->dereference, .mangle = nf->mangle,
+		.dereference = nf->dereference, .mangle = nf->mangle, .image = nf->operands[0],
 		.problem = normalfiles_tell_problem, .mangled = normalfiles_tell_mangled, .data = nf,
 	};
 	int rc = msd_tree_new(&params, ret);

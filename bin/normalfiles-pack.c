@@ -62,7 +62,7 @@ static int gather(struct normalfiles *nf, const char *source, const char *image,
 		  struct msd_tree **ret)
 {
 	struct msd_tree_params params = {
-		.dereference = nf->dereference, .mangle = nf->mangle,
+		.dereference = nf->dereference, .mangle = nf->mangle, .image = image,
 		.problem = normalfiles_tell_problem, .mangled = normalfiles_tell_mangled, .data = nf,
 	};
 	const char *slash = strrchr(image, '/');

@@ -113,15 +113,40 @@ static const char *kind_text(mode_t mode)
 	       "neither a file nor a folder";
 }
 
-/* "PATH/NAME", or just the name when there is no memory for more. */
-static void entry_problem(struct scan *scan, uint32_t parent, const char *name, const char *why)
+/* "PATH/NAME", or NULL. */
+static char *entry_path(const struct scan *scan, uint32_t parent, const char *name)
 {
 	_cleanup_free_ char *folder = tree_path_in(scan->tree, scan->source, parent);
-	_cleanup_free_ char *path = NULL;
+	char *path;
 
 	if (!folder || asprintf(&path, "%s/%s", strcmp(folder, "/") ? folder : "", name) < 0)
-		path = NULL;
+		return NULL;
+	return path;
+}
+
+static void entry_problem(struct scan *scan, uint32_t parent, const char *name, const char *why)
+{
+	_cleanup_free_ char *path = entry_path(scan, parent, name);
+
 	tree_problem(scan->tree, path ? path : name, why);
+}
+
+static bool is_image(const struct msd_tree *tree, const struct stat *st)
+{
+	struct stat image;
+
+	return tree->params.image && S_ISREG(st->st_mode) && stat(tree->params.image, &image) == 0 &&
+	       image.st_dev == st->st_dev && image.st_ino == st->st_ino;
+}
+
+/* Not a problem that ends it all: tar leaves its archive out, too. */
+static void leave_image_out(const struct scan *scan, uint32_t parent, const char *name)
+{
+	const struct msd_tree_params *params = &scan->tree->params;
+	_cleanup_free_ char *path = entry_path(scan, parent, name);
+
+	if (params->problem)
+		params->problem(params->data, path ? path : name, "is the image; not put into it");
 }
 
 /* Is the folder that a link leads to one of those the link lies in? */
@@ -163,6 +188,10 @@ static int add_entry(struct scan *scan, int dirfd, uint32_t parent, const char *
 	}
 	if (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode)) {
 		entry_problem(scan, parent, name, kind_text(st.st_mode));
+		return 0;
+	}
+	if (is_image(tree, &st)) {
+		leave_image_out(scan, parent, name);
 		return 0;
 	}
 	entry.is_folder = entry.indexed = S_ISDIR(st.st_mode);
@@ -293,6 +322,8 @@ int msd_tree_add_path(struct msd_tree *tree, const char *path, const char *folde
 		return msd_fail_errno(reterr, errno, "%s", path);
 	if (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))
 		return msd_fail(reterr, MSD_E_FAILED, "%s: neither a file nor a folder", path);
+	if (is_image(tree, &st))
+		return msd_fail(reterr, MSD_E_USAGE, "%s: is the image itself", path);
 	rc = make_top(tree, folder, &scan.top);
 	if (rc == 0)
 		rc = tree_add_source(tree, copy, scan.top, S_ISREG(st.st_mode));

@@ -17,6 +17,8 @@ struct msd_tree_params {
 	bool has_epoch;		/* times after epoch_s become epoch_s */
 	int64_t epoch_s;
 
+	/* The image that is made or changed, as a path, or NULL: told as a problem is, and left out. */
+	const char *image;
 	/*
 	 * Called for everything that cannot go into an image: path as the user knows it, with
 	 * bytes escaped that a terminal should not see, and why.

@@ -281,3 +281,22 @@ link 1' ]
   run -2 --separate-stderr msd-normalfiles pack tree -
   [[ $stderr == *"standard output"*./-* ]] || fail "$stderr"
 }
+
+@test "an image that lies in the folder is not put into itself" {
+  make_tree
+  for _ in 1 2; do
+    run -0 --separate-stderr msd-mkimage --no-sync -d tree -s 40M tree/self.img
+  done
+  [ "$stderr" = 'msd-mkimage: tree/self.img: is the image; not put into it' ] || fail "$stderr"
+  run -0 --separate-stderr msd-normalfiles pack --update tree tree/self.img
+  [[ $stderr == *'is the image'* ]] || fail "$stderr"
+  run -0 --separate-stderr msd-normalfiles add tree/self.img tree
+  [[ $stderr == *'is the image'* ]] || fail "$stderr"
+  run -0 --separate-stderr msd-normalfiles pack tree tree/self.img
+  [[ $stderr == *'is the image'* ]] || fail "$stderr"
+  [ -z "$(msd-normalfiles list -rno NAME tree/self.img | grep self)" ]
+  before=$(sha256sum tree/self.img)
+  run -2 --separate-stderr msd-mkimage -d tree/self.img tree/self.img
+  run -2 --separate-stderr msd-normalfiles add tree/self.img tree/self.img
+  [ "$(sha256sum tree/self.img)" = "$before" ]
+}
