@@ -16,7 +16,8 @@ struct update {
 	struct msd_change *change;
 	const struct msd_tree *tree;
 	bool mirror, removing;		/* removing: this is the walk that removes */
-	uint8_t *same;			/* by node: nothing needs to be done */
+	uint8_t *same;			/* by node: nothing needs to be put */
+	uint8_t *renamed;		/* by node: the name there differs in case */
 	uint64_t freed;			/* clusters */
 	bool any_removed;
 };
@@ -189,6 +190,7 @@ static int compare(struct update *update, struct level *level, const struct msd_
 		return update->mirror ? see_removed(update, level, there) :
 					fail_in_the_way(update, i, there->is_dir);
 	update->same[i] = there->is_dir || is_same_file(update, node, there);
+	update->renamed[i] = strcmp(node_name(update->tree, i), there->name) != 0;
 	return there->is_dir ? add_pair(update, level, i, there) : 0;
 }
 
@@ -262,6 +264,15 @@ static int update_folder(struct update *update, uint32_t i, const struct msd_fs_
 	return rc;
 }
 
+/* Gives a name the case that the tree has: it is found whatever its case. */
+static int rename_node(struct update *update, uint32_t i)
+{
+	_cleanup_free_ char *path = tree_image_path(update->tree, i);
+
+	return path ? msd_change_rename(update->change, path, path, update->change->err) :
+		      change_no_memory(update->change);
+}
+
 static int run(struct update *update)
 {
 	const struct msd_tree *tree = update->tree;
@@ -281,9 +292,12 @@ static int run(struct update *update)
 		if (rc == 0)
 			rc = change_batch(update->change);
 	}
-	for (uint32_t i = tree_next(tree, TREE_ROOT); rc == 0 && i != TREE_NONE; i = tree_next(tree, i))
-		if (!update->same[i])
+	for (uint32_t i = tree_next(tree, TREE_ROOT); rc == 0 && i != TREE_NONE; i = tree_next(tree, i)) {
+		if (update->renamed[i])
+			rc = rename_node(update, i);
+		if (rc == 0 && !update->same[i])
 			rc = change_put_node(update->change, tree, i);
+	}
 	return rc;
 }
 
@@ -294,9 +308,10 @@ int msd_change_update_tree(struct msd_change *change, const struct msd_tree *tre
 	int rc;
 
 	change->err = reterr;
-	update.same = calloc(tree->n_nodes, 1);
+	update.same = calloc(tree->n_nodes, 2);
 	if (!update.same)
 		return change_no_memory(change);
+	update.renamed = update.same + tree->n_nodes;
 	msd_fs_begin_walk(change->fs);
 	rc = run(&update);
 	free(update.same);

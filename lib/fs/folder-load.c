@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/shell.h"
 #include "change-priv.h"
 
 struct load {
@@ -151,6 +152,7 @@ static int new_folder(struct msd_change *change, struct folder *parent, uint32_t
 static int load(struct msd_change *change, struct folder *parent, const struct msd_fs_node *node,
 		struct folder **ret)
 {
+	char file[512];
 	uint64_t damages = msd_fs_get_damages(change->fs);
 	int rc = new_folder(change, parent, node ? node->first_cluster : change->fs->root_cluster, ret);
 
@@ -166,7 +168,8 @@ static int load(struct msd_change *change, struct folder *parent, const struct m
 	if (rc == 0 && damages != msd_fs_get_damages(change->fs)) {
 		msd_fail(change->err, MSD_E_DAMAGED, "%s: folder '%s' is damaged and not changed",
 			 change_image(change), node ? node->name : "/");
-		msd_hint(change->err, "fsck.%s -a, then again", is_exfat(change) ? "exfat" : "fat");
+		msd_hint(change->err, "msd-normalfiles check %s",
+			 msd_shell_quote(change_image(change), file, sizeof(file)));
 		return -MSD_E_DAMAGED;
 	}
 	return rc;

@@ -95,6 +95,25 @@ same()
   done
 }
 
+@test "pack --update: a name whose case changed is renamed, with what is in it" {
+  for type in fat16 exfat; do
+    rm -rf tree out image
+    mkdir -p tree/Sub
+    echo 1 >tree/Foo.txt; echo 2 >tree/Sub/Bar
+    touch -d '2024-02-29 12:34:56 UTC' tree/Foo.txt tree/Sub/Bar
+    msd-mkimage -s 20M -t "$type" --partition=none -d tree image
+    mv tree/Foo.txt tree/FOO.TXT; mv tree/Sub/Bar tree/Sub/BAR; mv tree/Sub tree/SUB
+    echo 3 >tree/SUB/new
+    msd-normalfiles pack --update tree image
+    run -0 "fsck.${type%16}" -n image
+    msd-normalfiles unpack image out
+    diff -r tree out
+    cp image old
+    msd-normalfiles pack --update tree image
+    cmp image old
+  done
+}
+
 @test "pack --update --delete removes more than there is memory for at a time" {
   mkdir -p many/folder few/folder
   (cd many/folder && seq 9000 | xargs touch)
