@@ -48,7 +48,8 @@ int msd_change_new(struct msd_fs *fs, const struct msd_change_params *params,
 	_cleanup_(msd_change_freep) struct msd_change *change = calloc(1, sizeof(*change));
 	int rc;
 
-	if (!change || !(change->buf = malloc(CHANGE_BUF_BYTES)))
+	/* the kernel copies to and from whole pages faster */
+	if (!change || !(change->buf = aligned_alloc(4096, CHANGE_BUF_BYTES)))
 		return msd_fail_errno(reterr, ENOMEM, "%s", msd_io_get_name(fs->io));
 	change->fs = fs;
 	change->params = *params;

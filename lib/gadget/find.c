@@ -448,6 +448,6 @@ int msd_gadget_lock(uint64_t timeout_ms, int *ret_fd, struct msd_error *reterr)
 	if (rc == -MSD_E_BUSY)
 		msd_hint(reterr, "try again when it has ended");
 	else if (rc == -EACCES || rc == -EPERM)
-		msd_hint(reterr, "changing drives needs root: use sudo");
+		msd_hint(reterr, "type sudo in front of the command");
 	return rc;
 }

@@ -231,7 +231,7 @@ static int locked(const struct msd_drive *drive, const struct msd_lun_state *fro
 static void hint_root(int rc, struct msd_error *err)
 {
 	if ((rc == -EACCES || rc == -EPERM) && geteuid() != 0)
-		msd_hint(err, "changing drives needs root: use sudo");
+		msd_hint(err, "type sudo in front of the command");
 }
 
 /* The kernel cuts a long CD off and tells only its log. */

@@ -22,7 +22,7 @@ echo 'gadget = g1' >/etc/otgmsd.conf
 chmod 666 /etc/otgmsd.conf
 status "a file that all can write" 2 otgmsd-gadget start
 is "… why, and what to type" "$err" "otgmsd-gadget: /etc/otgmsd.conf: others than root can write it
-otgmsd-gadget: hint: chmod go-w '/etc/otgmsd.conf'"
+otgmsd-gadget: hint: chmod go-w /etc/otgmsd.conf"
 chmod 644 /etc/otgmsd.conf
 chown 1000 /etc/otgmsd.conf
 status "a file of another user" 2 otgmsd-gadget start
