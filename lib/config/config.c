@@ -274,7 +274,8 @@ static int get_keys(cfg_t *cfg, const struct key *key, void *to)
 {
 	for (; key->name; key++) {
 		cfg_opt_t *opt = cfg_getopt(cfg, key->name);
-		char *at = (char *)to + key->at, *copy;
+		void *at = (char *)to + key->at;
+		char **text = at, *copy;
 
 		if (!cfg_opt_size(opt))
 			continue;
@@ -286,8 +287,8 @@ static int get_keys(cfg_t *cfg, const struct key *key, void *to)
 			copy = strdup(cfg_opt_getnstr(opt, 0));
 			if (!copy)
 				return -ENOMEM;
-			free(*(char **)at);
-			*(char **)at = copy;
+			free(*text);
+			*text = copy;
 		}
 	}
 	return 0;
