@@ -12,11 +12,20 @@ lun=$gadgets/kvmd/functions/mass_storage.usb0/lun.0
 old="$PWD/old.img cdrom=0 ro=0"
 new="$PWD/new.img cdrom=1 ro=1"
 
-# otgmsd with its Nth write to an attribute of the drive replaced by WHAT.
+# otgmsd with its Nth write to an attribute of the drive replaced by WHAT. A host that looks at the medium
+# just put back has it locked for a moment.
 inject() # N WHAT OPTION…
 {
-  strace -qq -o /dev/null -P "$lun/file" -P "$lun/cdrom" -P "$lun/ro" -P "$lun/forced_eject" \
-    -e trace=write -e "inject=write:$2:when=$1" otgmsd "${@:3}"
+  local tries status
+
+  for tries in 1 2 3 4 5; do
+    strace -qq -o /dev/null -P "$lun/file" -P "$lun/cdrom" -P "$lun/ro" -P "$lun/forced_eject" \
+      -e trace=write -e "inject=write:$2:when=$1" otgmsd "${@:3}"
+    status=$?
+    [ $status = 4 ] || break
+    sleep 0.$tries
+  done
+  return $status
 }
 
 # --- an error at each write ----------------------------------------------------------------------

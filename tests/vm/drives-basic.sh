@@ -129,4 +129,4 @@ otgmsd -i 1 --eject >out.txt
 chmod 755 .
 status "others than root may look" 0 setpriv --reuid=65534 --clear-groups "$(command -v otgmsd)"
 status "… and not change" 1 setpriv --reuid=65534 --clear-groups "$(command -v otgmsd)" --set-rw=0
-like "… which says why" "$err" "hint: changing drives needs root"
+like "… which says why" "$err" "hint: type sudo in front of the command"
