@@ -294,6 +294,7 @@ static void take_environment(struct mkimage *mk)
 	tzset();
 	/* the same bytes on every machine, unless a time zone is asked for */
 	mk->image.format.utc = mk->tree.has_epoch && !secure_getenv("TZ");
+	mk->image.format.log = mk->tool.verbose ? &mk->tool.log : NULL;
 	mk->image.format.now_s = mk->tree.has_epoch ? mk->tree.epoch_s : (int64_t)time(NULL);
 }
 

@@ -53,6 +53,7 @@ int normalfiles_begin_change(struct normalfiles *nf, struct msd_change **ret)
 {
 	struct msd_change_params params = {
 		.no_sync = nf->no_sync, .now_s = time(NULL), .progress = &nf->progress.callback,
+		.log = &nf->tool.log,
 	};
 	struct msd_fs_info info;
 	int rc = normalfiles_open_for_change(nf);

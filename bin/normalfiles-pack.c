@@ -147,6 +147,7 @@ int normalfiles_pack(struct normalfiles *nf)
 	}
 	params.format.kind = get_kind(nf);
 	params.format.sector_bytes = 512;
+	params.format.log = nf->tool.verbose ? &nf->tool.log : NULL;
 	params.format.label = nf->label;
 	params.format.now_s = time(NULL);
 	progress_begin(&nf->progress, &nf->tool, nf->when, image);

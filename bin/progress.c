@@ -124,7 +124,7 @@ void progress_begin(struct progress *progress, struct tool *tool, enum progress_
 	progress->tool = tool;
 	progress->what = what;
 	progress->shown = when == PROGRESS_ALWAYS ||
-			  (when == PROGRESS_AUTO && !tool->quiet && isatty(STDERR_FILENO));
+			  (when == PROGRESS_AUTO && !tool->quiet && !tool->verbose && isatty(STDERR_FILENO));
 	progress->start_ns = progress->last_ns = progress->shown ? now_ns() : 0;
 	catch(SIGINT);
 	catch(SIGTERM);

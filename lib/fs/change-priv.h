@@ -112,6 +112,9 @@ struct msd_change {
 void *change_grow(void *array, size_t n, size_t *room, size_t size);
 int change_no_memory(struct msd_change *change);
 
+/* Tells the log of a step: the path and what is done with it, "" when it is put in. */
+void change_tell(const struct msd_change *change, const char *path, const char *what);
+
 /* ---- change.c ---- */
 
 /* Lets happen what there is, and forgets folders and names: pointers to them end here. */

@@ -171,6 +171,7 @@ int msd_change_put(struct msd_change *change, const char *path, const struct msd
 		return rc;
 	facts.first_cluster = chain.first;
 	facts.contiguous = chain.contiguous;
+	change_tell(change, path, "");
 	if (place->name)
 		return replace_content(change, place, &facts);
 	return entry_add(change, place->folder, place->units, place->n, NULL, 0, &facts, NULL);

@@ -32,6 +32,11 @@ int change_no_memory(struct msd_change *change)
 	return msd_fail_errno(change->err, ENOMEM, "%s", change_image(change));
 }
 
+void change_tell(const struct msd_change *change, const char *path, const char *what)
+{
+	msd_log(change->params.log, MSD_LOG_STEP, "%s%s", path + strspn(path, "/"), what);
+}
+
 /* The command that takes path out of the way, as a shell reads it. */
 static void hint_rm(const struct msd_change *change, const char *options, const char *path)
 {
@@ -305,8 +310,10 @@ int msd_change_mkdir(struct msd_change *change, const char *path, bool parents,
 		rc = write_dots(change, place->folder, &facts);
 	if (rc == 0)
 		rc = folder_make(change, place->folder, facts.first_cluster, &folder);
-	return rc < 0 ? rc : entry_add(change, place->folder, place->units, place->n, NULL, 0, &facts,
-				       folder);
+	if (rc < 0)
+		return rc;
+	change_tell(change, path, "");
+	return entry_add(change, place->folder, place->units, place->n, NULL, 0, &facts, folder);
 }
 
 /* ---- rm ---- */
@@ -397,6 +404,7 @@ int msd_change_remove(struct msd_change *change, const char *path, bool recursiv
 					 place->node.n_slots);
 	if (rc < 0)
 		return rc;
+	change_tell(change, path, ": removed");
 	forget_name(change, place->folder, &place->node);
 	return change_keep_small(change);
 }
@@ -476,5 +484,8 @@ int msd_change_rename(struct msd_change *change, const char *from_path, const ch
 					change_image(change), from_path);
 	if (rc == 0)
 		rc = place_check_name(change, to_path);
-	return rc < 0 ? rc : move(change, from, to);
+	if (rc < 0)
+		return rc;
+	change_tell(change, from_path, ": moved");
+	return move(change, from, to);
 }

@@ -15,6 +15,7 @@
 #ifndef MSD_FS_CHANGE_H
 #define MSD_FS_CHANGE_H
 
+#include "base/log.h"
 #include "base/progress.h"
 #include "fs/read.h"
 #include "fs/tree.h"
@@ -25,6 +26,7 @@ struct msd_change_params {
 	bool no_sync;			/* leave the disk's caches alone: for images nobody waits for */
 	int64_t now_s;			/* the time of folders made, and of labels */
 	const struct msd_progress *progress;
+	const struct msd_log *log;	/* each file and folder that is put in, removed or renamed; or NULL */
 };
 
 /*

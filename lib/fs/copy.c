@@ -307,6 +307,20 @@ static int copy_file(struct copy *copy, uint32_t at)
 	return rc;
 }
 
+/* For a log that may not exist: a path takes time. */
+static int tell(const struct writing *writing, uint32_t at)
+{
+	_cleanup_free_ char *path = NULL;
+
+	if (!writing->params->log)
+		return 0;
+	path = tree_image_path(writing->tree, at);
+	if (!path)
+		return msd_fail_errno(writing->err, ENOMEM, "%s", node_name(writing->tree, at));
+	msd_log(writing->params->log, MSD_LOG_STEP, "%s", path + 1);
+	return 0;
+}
+
 int copy_files(struct writing *writing)
 {
 	struct copy copy = {
@@ -317,9 +331,11 @@ int copy_files(struct writing *writing)
 
 	copy.out_fd = msd_io_get_fd(writing->sink.io, &copy.out_base);
 	for (uint32_t i = tree_next(copy.tree, TREE_ROOT); rc == 0 && i != TREE_NONE;
-	     i = tree_next(copy.tree, i))
-		if (!node_is_folder(&copy.tree->nodes[i]) && copy.tree->nodes[i].size_bytes > 0)
+	     i = tree_next(copy.tree, i)) {
+		rc = tell(writing, i);
+		if (rc == 0 && !node_is_folder(&copy.tree->nodes[i]) && copy.tree->nodes[i].size_bytes > 0)
 			rc = copy_file(&copy, i);
+	}
 	msd_closep(&copy.dirfd);
 	return rc;
 }

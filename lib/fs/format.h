@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/io.h"
+#include "base/log.h"
 #include "base/progress.h"
 #include "fs/tree.h"
 
@@ -34,6 +35,7 @@ struct msd_format_params {
 	uint32_t serial;
 	int64_t now_s;			/* the time of the label */
 	bool utc;			/* FAT's times are in UTC, not in the time zone of TZ */
+	const struct msd_log *log;	/* each file and folder as it is written; or NULL */
 };
 
 /* The whole geometry. Places are in sectors from the start of the volume. */

@@ -214,6 +214,7 @@ static int unpack_file(struct folder_unpack *u, const char *path, const struct m
 		unlinkat(dirfd, temp, 0);
 		return refuse(u, path, rc, rc == -EISDIR ? "is a folder here" : NULL, err);
 	}
+	msd_log(u->common.params->log, MSD_LOG_STEP, "%s", path);
 	return 0;
 }
 
@@ -306,7 +307,9 @@ static int remove_others(struct folder_unpack *u, struct level *level, const cha
 		if (!unpack_wants(u->common.params, child, entry->d_name, entry->d_type == DT_DIR))
 			continue;
 		rc = remove_tree(level->fd, entry->d_name, &u->common.result->n_removed);
-		if (rc < 0)
+		if (rc == 0)
+			msd_log(u->common.params->log, MSD_LOG_STEP, "%s: removed", child);
+		else
 			rc = refuse(u, child, rc, NULL, err);
 		if (rc < 0)
 			return rc;

@@ -14,7 +14,7 @@ struct msd_unpack_params {
 	uint64_t max_bytes;		/* 0: what the volume has room for */
 	uint64_t max_files;		/* files and folders */
 	const struct msd_progress *progress;
-	const struct msd_log *log;	/* each file that this machine refused, as a warning */
+	const struct msd_log *log;	/* files and folders; what this machine refused is a warning */
 };
 
 struct msd_unpack_result {

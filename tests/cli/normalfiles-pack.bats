@@ -319,3 +319,24 @@ link 1' ]
   run -2 --separate-stderr msd-normalfiles add tree/self.img tree/self.img
   [ "$(sha256sum tree/self.img)" = "$before" ]
 }
+
+@test "--verbose names what is written, put in, moved, unpacked and removed" {
+  mkdir -p tree/sub out
+  echo 1 >tree/sub/one
+  : >tree/empty
+  touch out/old
+  run -0 --separate-stderr msd-mkimage -v --no-sync -d tree -s 4M image
+  [ "$stderr" = "$(printf 'msd-mkimage: %s\n' sub sub/one empty)" ] ||
+    [ "$stderr" = "$(printf 'msd-mkimage: %s\n' empty sub sub/one)" ] || fail "$stderr"
+  run -0 --separate-stderr msd-normalfiles -v add -p image tree/empty new/
+  [ "$stderr" = "$(printf 'msd-normalfiles: %s\n' new new/empty)" ] || fail "$stderr"
+  run -0 --separate-stderr msd-normalfiles -v mv image sub/one two
+  [ "$stderr" = 'msd-normalfiles: sub/one: moved' ] || fail "$stderr"
+  run -0 --separate-stderr msd-normalfiles -v rm -r image new empty
+  [ "$stderr" = "$(printf 'msd-normalfiles: %s: removed\n' new empty)" ] || fail "$stderr"
+  run -0 --separate-stderr msd-normalfiles -v unpack --delete image out
+  [ "$stderr" = "$(printf 'msd-normalfiles: %s\n' two 'old: removed')" ] || fail "$stderr"
+  run -0 --separate-stderr msd-normalfiles -v pack --update tree image
+  [ "$stderr" = "$(printf 'msd-normalfiles: %s\n' sub/one empty)" ] ||
+    [ "$stderr" = "$(printf 'msd-normalfiles: %s\n' empty sub/one)" ] || fail "$stderr"
+}
