@@ -145,8 +145,14 @@ static int write_table(struct fdisk_context *cxt, int fd, const char *name,
 	fdisk_disable_dialogs(cxt, 1);
 	/* of a file libfdisk cannot know it */
 	rc = fdisk_save_user_sector_size(cxt, params->sector_bytes, params->sector_bytes);
+	/* it need not look for what it would overwrite, which takes longer than all else: nothing is there */
+	if (rc == 0)
+		rc = fdisk_enable_listonly(cxt, 1);
 	if (rc == 0)
 		rc = fdisk_assign_device_by_fd(cxt, fd, name, 0);
+	/* a new table looks once more; a GPT's then needs the size for its end */
+	if (rc == 0 && params->kind == MSD_PTABLE_MAKE_MBR && ftruncate(fd, params->sector_bytes) < 0)
+		rc = -errno;
 	if (rc == 0)
 		rc = make_table(cxt, params);
 	if (rc == 0)
