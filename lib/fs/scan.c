@@ -29,6 +29,7 @@ struct scan {
 	uint32_t top;			/* what is in the source goes in here */
 	uint32_t *folders;
 	size_t n_folders, room_folders;
+	struct stat image;		/* what is to be left out; no mode: nothing */
 	struct msd_error *err;
 };
 
@@ -131,12 +132,10 @@ static void entry_problem(struct scan *scan, uint32_t parent, const char *name, 
 	tree_problem(scan->tree, path ? path : name, why);
 }
 
-static bool is_image(const struct msd_tree *tree, const struct stat *st)
+static bool is_image(const struct scan *scan, const struct stat *st)
 {
-	struct stat image;
-
-	return tree->params.image && S_ISREG(st->st_mode) && stat(tree->params.image, &image) == 0 &&
-	       image.st_dev == st->st_dev && image.st_ino == st->st_ino;
+	return S_ISREG(scan->image.st_mode) && S_ISREG(st->st_mode) &&
+	       scan->image.st_dev == st->st_dev && scan->image.st_ino == st->st_ino;
 }
 
 /* Not a problem that ends it all: tar leaves its archive out, too. */
@@ -190,7 +189,7 @@ static int add_entry(struct scan *scan, int dirfd, uint32_t parent, const char *
 		entry_problem(scan, parent, name, kind_text(st.st_mode));
 		return 0;
 	}
-	if (is_image(tree, &st)) {
+	if (is_image(scan, &st)) {
 		leave_image_out(scan, parent, name);
 		return 0;
 	}
@@ -322,7 +321,9 @@ int msd_tree_add_path(struct msd_tree *tree, const char *path, const char *folde
 		return msd_fail_errno(reterr, errno, "%s", path);
 	if (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))
 		return msd_fail(reterr, MSD_E_FAILED, "%s: neither a file nor a folder", path);
-	if (is_image(tree, &st))
+	if (tree->params.image && stat(tree->params.image, &scan.image) < 0)
+		scan.image.st_mode = 0;
+	if (is_image(&scan, &st))
 		return msd_fail(reterr, MSD_E_USAGE, "%s: is the image itself", path);
 	rc = make_top(tree, folder, &scan.top);
 	if (rc == 0)
