@@ -7,7 +7,7 @@
 #include "fs/fat-disk.h"
 #include "fat-priv.h"
 #include "fs/name.h"
-#include "fs/short-name.h"
+#include "fs/records.h"
 
 #define FSINFO_SECTOR 1
 #define BACKUP_SECTOR 6
@@ -28,9 +28,7 @@ static unsigned fat_count_records(const uint16_t *units, size_t n)
 {
 	struct msd_short_name exact;
 
-	if (msd_short_name_is_exact(units, n, &exact))
-		return 1;
-	return 1 + (unsigned)div_up(n, FAT_LFN_UNITS);
+	return msd_fat_count_records(n, msd_short_name_is_exact(units, n, &exact));
 }
 
 /* Labels are 8.3 names without the dot, blanks allowed; code pages being unknown, ASCII only. */
@@ -254,53 +252,40 @@ static void fat_write_head(struct writing *writing)
 	}
 }
 
-static void put_dirent(struct writing *writing, const uint8_t *name, uint8_t nt_case,
-		       const struct node *node, uint8_t attr, uint32_t cluster)
+static void fill_dirent(const struct writing *writing, const struct node *node, uint8_t attr,
+			uint32_t cluster, struct fat_dirent *dirent)
 {
 	const struct msd_format_params *params = writing->params;
-	struct fat_dirent dirent = { .attr = attr, .nt_case = nt_case };
 	uint8_t cs;
 	uint32_t when = node ? fat_time_make(node->mtime_s, node->mtime_cs, params->utc, &cs) :
 			       fat_time_make(params->now_s, 0, params->utc, &cs);
 	le16 date = le16_make((uint16_t)(when >> 16)), time = le16_make((uint16_t)when);
 
-	memcpy(dirent.name, name, sizeof(dirent.name));
-	dirent.write_time = time;
-	dirent.write_date = date;
+	memset(dirent, 0, sizeof(*dirent));
+	dirent->attr = attr;
+	dirent->write_time = time;
+	dirent->write_date = date;
 	if (node) {
-		dirent.create_time_cs = cs;
-		dirent.create_time = time;
-		dirent.create_date = date;
-		dirent.access_date = date;
-		dirent.cluster_low = le16_make((uint16_t)cluster);
-		dirent.cluster_high = le16_make((uint16_t)(cluster >> 16));
+		dirent->create_time_cs = cs;
+		dirent->create_time = time;
+		dirent->create_date = date;
+		dirent->access_date = date;
+		dirent->cluster_low = le16_make((uint16_t)cluster);
+		dirent->cluster_high = le16_make((uint16_t)(cluster >> 16));
 		if (!node_is_folder(node))
-			dirent.size_bytes = le32_make((uint32_t)node->size_bytes);
+			dirent->size_bytes = le32_make((uint32_t)node->size_bytes);
 	}
-	sink_put(&writing->sink, &dirent, sizeof(dirent));
 }
 
-static void put_long_name(struct sink *sink, const uint16_t *units, size_t n, uint8_t checksum)
+/* One that has no long name. */
+static void put_dirent(struct writing *writing, const uint8_t *name, const struct node *node,
+		       uint8_t attr, uint32_t cluster)
 {
-	unsigned entries = (unsigned)div_up(n, FAT_LFN_UNITS);
+	struct fat_dirent dirent;
 
-	for (unsigned order = entries; order > 0; order--) {
-		struct fat_lfn lfn = {
-			.order = (uint8_t)(order | (order == entries ? FAT_LFN_LAST : 0)),
-			.attr = FAT_ATTR_LONG_NAME, .checksum = checksum,
-		};
-		le16 part[FAT_LFN_UNITS];
-
-		for (unsigned i = 0; i < FAT_LFN_UNITS; i++) {
-			size_t at = (order - 1) * FAT_LFN_UNITS + i;
-
-			part[i] = le16_make(at < n ? units[at] : at == n ? 0 : 0xFFFF);
-		}
-		memcpy(lfn.name1, part, sizeof(lfn.name1));
-		memcpy(lfn.name2, part + 5, sizeof(lfn.name2));
-		memcpy(lfn.name3, part + 11, sizeof(lfn.name3));
-		sink_put(sink, &lfn, sizeof(lfn));
-	}
+	fill_dirent(writing, node, attr, cluster, &dirent);
+	memcpy(dirent.name, name, sizeof(dirent.name));
+	sink_put(&writing->sink, &dirent, sizeof(dirent));
 }
 
 static size_t get_units(const struct msd_tree *tree, uint32_t node,
@@ -332,17 +317,18 @@ static int put_child(struct writing *writing, uint32_t child, struct msd_short_s
 {
 	const struct node *node = &writing->tree->nodes[child];
 	uint16_t units[MSD_NAME_UNITS_MAX];
+	struct fat_dirent dirent, records[FAT_RECORDS_MAX];
 	struct msd_short_name shortened;
 	size_t n = get_units(writing->tree, child, units);
+	bool exact = msd_short_name_is_exact(units, n, &shortened);
+	int rc = exact ? 0 : msd_short_set_make(set, units, n, &shortened);
+	unsigned n_records;
 
-	if (!msd_short_name_is_exact(units, n, &shortened)) {
-		int rc = msd_short_set_make(set, units, n, &shortened);
-
-		if (rc < 0)
-			return rc;
-		put_long_name(&writing->sink, units, n, msd_fat_lfn_checksum(shortened.name));
-	}
-	put_dirent(writing, shortened.name, shortened.nt_case, node, node->attr, node->first_cluster);
+	if (rc < 0)
+		return rc;
+	fill_dirent(writing, node, node->attr, node->first_cluster, &dirent);
+	n_records = msd_fat_make_records(units, n, exact, &shortened, &dirent, records);
+	sink_put(&writing->sink, records, n_records * sizeof(*records));
 	return 0;
 }
 
@@ -353,9 +339,9 @@ static void put_dots(struct writing *writing, uint32_t folder)
 	/* a parent that is the root is 0, on FAT32 too */
 	uint32_t parent = node->parent == TREE_ROOT ? 0 : tree->nodes[node->parent].first_cluster;
 
-	put_dirent(writing, (const uint8_t *)".          ", 0, node, FAT_ATTR_DIRECTORY,
+	put_dirent(writing, (const uint8_t *)".          ", node, FAT_ATTR_DIRECTORY,
 		   node->first_cluster);
-	put_dirent(writing, (const uint8_t *)"..         ", 0, node, FAT_ATTR_DIRECTORY, parent);
+	put_dirent(writing, (const uint8_t *)"..         ", node, FAT_ATTR_DIRECTORY, parent);
 }
 
 static int fat_write_folder(struct writing *writing, uint32_t folder)
@@ -369,7 +355,7 @@ static int fat_write_folder(struct writing *writing, uint32_t folder)
 		put_dots(writing, folder);
 	} else if (has_label(writing)) {
 		get_label(writing, label);
-		put_dirent(writing, label, 0, NULL, FAT_ATTR_VOLUME_ID, 0);
+		put_dirent(writing, label, NULL, FAT_ATTR_VOLUME_ID, 0);
 	}
 	if (!tree || tree->nodes[folder].u.child == TREE_NONE)
 		return 0;

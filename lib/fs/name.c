@@ -39,8 +39,14 @@ int msd_utf8_to_utf16(const char *text, uint16_t *units, size_t max)
 
 	while (*p) {
 		uint32_t c;
-		unsigned len = take_utf8(p, &c);
+		unsigned len;
 
+		/* nearly all there is */
+		if (*p < 0x80 && n < max) {
+			units[n++] = *p++;
+			continue;
+		}
+		len = take_utf8(p, &c);
 		if (!len)
 			return -EILSEQ;
 		if (max - n < 1 + (c >= 0x10000))
@@ -119,7 +125,13 @@ uint32_t msd_name_hash(const uint16_t *units, size_t n)
 /* U+FFFF is what FAT fills the last entry of a long name with. */
 static bool is_forbidden(uint16_t unit)
 {
-	return unit < 0x20 || unit == 0xFFFF || (unit < 0x80 && strchr("\"*/:<>?\\|", unit));
+	switch (unit) {
+	case '"': case '*': case '/': case ':': case '<': case '>': case '?': case '\\': case '|':
+	case 0xFFFF:
+		return true;
+	default:
+		return unit < 0x20;
+	}
 }
 
 static bool is_tail(uint16_t unit)

@@ -21,11 +21,13 @@ static void make_long(const uint16_t *units, size_t n, unsigned order, uint8_t c
 {
 	le16 part[FAT_LFN_UNITS];
 
-	for (unsigned i = 0; i < FAT_LFN_UNITS; i++) {
-		size_t at = (order - 1) * FAT_LFN_UNITS + i;
-
-		part[i] = le16_make(at < n ? units[at] : at == n ? 0 : 0xffff);
-	}
+	units += (order - 1) * FAT_LFN_UNITS;
+	n -= (order - 1) * FAT_LFN_UNITS;
+	memset(part, 0xff, sizeof(part));
+	for (unsigned i = 0; i < n && i < FAT_LFN_UNITS; i++)
+		part[i] = le16_make(units[i]);
+	if (n < FAT_LFN_UNITS)
+		part[n] = le16_make(0);
 	memset(lfn, 0, sizeof(*lfn));
 	lfn->order = (uint8_t)order;
 	lfn->attr = FAT_ATTR_LONG_NAME;

@@ -3,7 +3,6 @@
 #include "fs/short-name.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,7 +24,13 @@ struct msd_short_set {
 /* ASCII only: what code page a byte above 0x7F belongs to, nobody can know. */
 static bool is_short(uint16_t unit)
 {
-	return unit > 0x20 && unit < 0x7F && !strchr("\"*+,./:;<=>?[\\]|", unit);
+	switch (unit) {
+	case '"': case '*': case '+': case ',': case '.': case '/': case ':': case ';': case '<':
+	case '=': case '>': case '?': case '[': case '\\': case ']': case '|':
+		return false;
+	default:
+		return unit > 0x20 && unit < 0x7F;
+	}
 }
 
 uint8_t msd_fat_lfn_checksum(const uint8_t name[11])
@@ -215,14 +220,20 @@ static unsigned hash_tail(const uint16_t *units, size_t n)
 /* Puts "~NUMBER" behind the base, which gives way. */
 static void put_number(uint8_t name[11], const uint8_t *base, unsigned base_len, unsigned number)
 {
-	char tail[12];
-	unsigned tail_len = (unsigned)snprintf(tail, sizeof(tail), "~%u", number);
+	uint8_t tail[BASE];
+	unsigned at = BASE, tail_len;
 
+	/* not by printf, which took most of the time that names of a folder take */
+	do {
+		tail[--at] = (uint8_t)('0' + number % 10);
+	} while ((number /= 10));
+	tail[--at] = '~';
+	tail_len = BASE - at;
 	if (base_len > BASE - tail_len)
 		base_len = BASE - tail_len;
 	memset(name, ' ', BASE);
 	memcpy(name, base, base_len);
-	memcpy(name + base_len, tail, tail_len);
+	memcpy(name + base_len, tail + at, tail_len);
 }
 
 int msd_short_set_make(struct msd_short_set *set, const uint16_t *units, size_t n,
@@ -230,10 +241,8 @@ int msd_short_set_make(struct msd_short_set *set, const uint16_t *units, size_t 
 {
 	uint8_t base[BASE];
 	bool lossy;
-	unsigned base_len = make_stem(units, n, ret->name, &lossy);
+	unsigned base_len = make_stem(units, n, ret->name, &lossy), hash;
 	int rc = lossy ? 0 : try_add(set, ret->name);
-	char hashed[BASE + 1];
-
 	ret->nt_case = 0;
 	memcpy(base, ret->name, BASE);
 	/* a base of one or two letters goes to the hash at once, as NT has it */
@@ -241,16 +250,18 @@ int msd_short_set_make(struct msd_short_set *set, const uint16_t *units, size_t 
 		put_number(ret->name, base, base_len, i);
 		rc = try_add(set, ret->name);
 	}
-	snprintf(hashed, sizeof(hashed), "%.*s%04X", base_len < 2 ? (int)base_len : 2,
-		 (const char *)base, hash_tail(units, n));
-	base_len = (unsigned)strlen(hashed);
+	if (base_len > 2)
+		base_len = 2;
+	hash = hash_tail(units, n);
+	for (int shift = 12; shift >= 0; shift -= 4)
+		base[base_len++] = (uint8_t)"0123456789ABCDEF"[hash >> shift & 15];
 	for (unsigned i = 1; rc == 0 && i <= HASH_TAILS; i++) {
-		put_number(ret->name, (const uint8_t *)hashed, base_len, i);
+		put_number(ret->name, base, base_len, i);
 		rc = try_add(set, ret->name);
 	}
 	/* numbers below next_number have been tried for some name: no use to try them again */
 	for (; rc == 0 && set->next_number < NUMBERS_END; set->next_number++) {
-		put_number(ret->name, (const uint8_t *)hashed, base_len, set->next_number);
+		put_number(ret->name, base, base_len, set->next_number);
 		rc = try_add(set, ret->name);
 	}
 	if (rc < 0)
