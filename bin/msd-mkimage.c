@@ -315,9 +315,11 @@ static void check_options(struct mkimage *mk)
 		tool_usage_error(tool, "--size and --free exclude each other");
 	if (mk->has_size && mk->image.size_bytes < 512)
 		tool_usage_error(tool, "--size: less than one sector of 512 bytes");
-	if (mk->image.raw && (mk->n_sources || mk->has_partition || mk->has_free ||
+	if (mk->image.raw && (mk->n_sources || mk->has_partition || mk->has_free || mk->has_serial ||
+			      mk->has_sector || mk->image.format.cluster_bytes ||
 			      mk->image.format.label))
-		tool_usage_error(tool, "--type=raw is empty: no --source, --partition, --free or --label");
+		tool_usage_error(tool, "--type=raw is empty: no --source, --partition, --free, --label, "
+				 "--serial, --cluster-size or --sector-size");
 	if (mk->image.active && mk->image.partition == MSD_PTABLE_MAKE_NONE)
 		tool_usage_error(tool, "--active needs a partition");
 	mkimage_ventoy_check(mk);

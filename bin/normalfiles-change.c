@@ -74,13 +74,43 @@ int normalfiles_end_change(struct normalfiles *nf, struct msd_change *change, in
 	return normalfiles_finish(nf, rc);
 }
 
+static void hint_mkdir(struct normalfiles *nf, const char *folder)
+{
+	msd_hint(&nf->err, "%s mkdir -p %s %s", nf->tool.name, msd_quoted(nf->operands[0]),
+		 msd_quoted(folder));
+}
+
+/* Whether there is the folder that something is to go into. */
+static int check_folder(struct normalfiles *nf, const char *to)
+{
+	struct msd_fs_node node;
+	int rc = msd_fs_lookup(nf->volume->fs, to, &node, &nf->err);
+
+	if (rc == 0 && !node.is_dir)
+		return msd_fail_errno(&nf->err, ENOTDIR, "%s: '%s'", nf->operands[0], to);
+	if (rc == -ENOENT)
+		hint_mkdir(nf, to);
+	return rc;
+}
+
+/* What is before the last slash of path. Free it. */
+static char *folder_of(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return strndup(path, slash ? (size_t)(slash - path) : 0);
+}
+
 int normalfiles_mkdir(struct normalfiles *nf)
 {
 	struct msd_change *change = NULL;
 	int rc = normalfiles_begin_change(nf, &change);
 
-	for (unsigned i = 1; rc == 0 && i < nf->n_operands; i++)
+	for (unsigned i = 1; rc == 0 && i < nf->n_operands; i++) {
 		rc = msd_change_mkdir(change, nf->operands[i], nf->parents, &nf->err);
+		if (rc == -ENOENT)
+			hint_mkdir(nf, nf->operands[i]);
+	}
 	return normalfiles_end_change(nf, change, rc);
 }
 
@@ -96,9 +126,13 @@ int normalfiles_rm(struct normalfiles *nf)
 
 int normalfiles_mv(struct normalfiles *nf)
 {
+	_cleanup_free_ char *folder = folder_of(nf->operands[2]);
 	struct msd_change *change = NULL;
 	int rc = normalfiles_begin_change(nf, &change);
 
+	if (rc == 0)
+		rc = folder ? check_folder(nf, folder) :
+			      msd_fail_errno(&nf->err, ENOMEM, "%s", nf->operands[2]);
 	if (rc == 0)
 		rc = msd_change_rename(change, nf->operands[1], nf->operands[2], &nf->err);
 	return normalfiles_end_change(nf, change, rc);
@@ -143,25 +177,10 @@ static int read_stdin(void *data, void *buf, size_t len, size_t *ret_len, struct
 	return 0;
 }
 
-static int check_folder(struct normalfiles *nf, const char *to)
-{
-	char image[512], folder[400];
-	struct msd_fs_node node;
-	int rc = msd_fs_lookup(nf->volume->fs, to, &node, &nf->err);
-
-	if (rc == 0 && !node.is_dir)
-		return msd_fail_errno(&nf->err, ENOTDIR, "%s: '%s'", nf->operands[0], to);
-	if (rc == -ENOENT)
-		msd_hint(&nf->err, "%s mkdir -p %s %s", nf->tool.name,
-			 msd_shell_quote(nf->operands[0], image, sizeof(image)),
-			 msd_shell_quote(to, folder, sizeof(folder)));
-	return rc;
-}
-
 static int add_stdin(struct normalfiles *nf, struct msd_change *change)
 {
-	const char *path = nf->operands[2], *slash = strrchr(path, '/');
-	_cleanup_free_ char *folder = strndup(path, slash ? (size_t)(slash - path) : 0);
+	const char *path = nf->operands[2];
+	_cleanup_free_ char *folder = folder_of(path);
 	struct msd_source source = {
 		.read = read_stdin, .size_bytes = UINT64_MAX, .mtime_s = time(NULL),
 	};
@@ -209,6 +228,9 @@ static int gather(struct normalfiles *nf, unsigned n, const char *to, struct msd
 			return msd_fail_errno(&nf->err, ENOMEM, "%s", nf->operands[i]);
 		rc = msd_tree_add_path(*ret, nf->operands[i], folder, &nf->progress.callback,
 				       &nf->err);
+		if (rc == -ENOENT && i == n && i > 1)
+			msd_hint(&nf->err, "a folder of the image ends with a slash: %s/",
+				 msd_quoted(nf->operands[i]));
 	}
 	return rc < 0 ? rc : msd_tree_seal(*ret, &nf->err);
 }

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/shell.h"
 #include "change-priv.h"
 #include "tree-priv.h"
 
@@ -162,9 +163,14 @@ int change_check_room(struct msd_change *change, const struct msd_tree *tree, co
 		rc = count_folder(change, tree, TREE_ROOT, root, same, &clusters);
 	if (rc < 0 || clusters <= has)
 		return rc;
-	return msd_fail(change->err, ENOSPC, "%s: needs room for %llu bytes and has it for %llu",
-			change_image(change), (unsigned long long)(clusters * bytes),
-			(unsigned long long)(has * bytes));
+	msd_fail(change->err, ENOSPC, "%s: needs room for %llu bytes and has it for %llu",
+		 change_image(change), (unsigned long long)(clusters * bytes),
+		 (unsigned long long)(has * bytes));
+	msd_hint(change->err, "to make it larger: msd-normalfiles unpack %s FOLDER && msd-normalfiles pack "
+		 "--size=%lluM FOLDER %s", msd_quoted(change_image(change)),
+		 (unsigned long long)((change->fs->info.n_clusters + clusters - has) * bytes >> 20) + 8,
+		 msd_quoted(change_image(change)));
+	return -ENOSPC;
 }
 
 static int put_file(struct msd_change *change, const struct msd_tree *tree, uint32_t i,

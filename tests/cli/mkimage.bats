@@ -384,7 +384,7 @@ make_tree()
     '-t fat12 -s 1G' '-t fat16 -s 10G' '-t fat32 -s 10M' '-t exfat -s 1M' '-t fat32 -s 3T --partition=none' \
     '-s 3T --partition=mbr -t exfat' '-s 1M' '-t raw' '-t raw -s 1M -d tree' '-t raw -s 1M --partition=mbr' \
     '-s 4M --free=1M' '-s 4M --partition=none --active' '-s 4M --progress=often' '-s 4M b.img' \
-    '-t raw -s 1M -L x' '-s 4M --sparse --preallocate'; do
+    '-t raw -s 1M -L x' '-t raw -s 1M --serial=12345678' '-t raw -s 1M --cluster-size=4K' '-s 4M --sparse --preallocate'; do
     # shellcheck disable=SC2086
     run -2 --separate-stderr mk $args a.img
     [[ $stderr == "msd-mkimage: "* ]] || fail "$args: $stderr"

@@ -340,3 +340,22 @@ link 1' ]
   [ "$stderr" = "$(printf 'msd-normalfiles: %s\n' sub/one empty)" ] ||
     [ "$stderr" = "$(printf 'msd-normalfiles: %s\n' empty sub/one)" ] || fail "$stderr"
 }
+
+@test "a change that cannot be made names the one that can" {
+  msd-mkimage --no-sync -t fat -s 8M image
+  before=$(sha256sum image)
+  echo x >file
+  head -c 9M /dev/zero >large
+  while IFS='|' read -r command hint; do
+    # shellcheck disable=SC2086
+    run -1 --separate-stderr msd-normalfiles $command
+    [[ $stderr == *"hint: $hint"* ]] || fail "$command: $stderr"
+  done <<'EOF'
+mkdir image a/b/c|msd-normalfiles mkdir -p image a/b/c
+mv image file a/b|msd-normalfiles mkdir -p image a
+add image file new|a folder of the image ends with a slash: new/
+add image file new/|msd-normalfiles mkdir -p image new/
+add image large|to make it larger: msd-normalfiles unpack image FOLDER && msd-normalfiles pack --size=17M FOLDER image
+EOF
+  [ "$(sha256sum image)" = "$before" ]
+}
