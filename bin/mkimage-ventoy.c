@@ -43,8 +43,8 @@ static void check_update(struct mkimage *mk)
 {
 	if (!mk->ventoy.path)
 		tool_usage_error(&mk->tool, "--update needs --ventoy");
-	if (mk->ventoy.type || mk->has_type || mk->has_size || mk->has_free || mk->n_sources ||
-	    mk->has_partition || mk->image.format.label || mk->has_serial ||
+	if (mk->ventoy.type || mk->has_type || mk->has_size || mk->has_free || mk->has_min ||
+	    mk->n_sources || mk->has_partition || mk->image.format.label || mk->has_serial ||
 	    mk->image.format.cluster_bytes || mk->has_sector || mk->ventoy.has_reserve ||
 	    mk->ventoy.data_type || mk->image.active || mk->no_sync || mk->target.file.has_mode ||
 	    mk->target.file.has_owner)

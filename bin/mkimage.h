@@ -45,7 +45,8 @@ struct mkimage {
 	const char **sources;
 	unsigned n_sources;
 	struct mkimage_ventoy ventoy;
-	bool has_type, has_size, has_free, has_partition, has_sector, has_serial, no_sync;
+	uint64_t min_bytes;		/* --min-size */
+	bool has_type, has_size, has_free, has_min, has_partition, has_sector, has_serial, no_sync;
 	bool dry_run, json, preallocate;
 };
 

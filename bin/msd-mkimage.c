@@ -16,7 +16,7 @@
 #include "storage/usage.h"
 
 enum {
-	FREE = 1000, PARTITION, ACTIVE, SERIAL, CLUSTER_SIZE, SECTOR_SIZE, DEREFERENCE, MANGLE,
+	FREE = 1000, MIN_SIZE, PARTITION, ACTIVE, SERIAL, CLUSTER_SIZE, SECTOR_SIZE, DEREFERENCE, MANGLE,
 	PREALLOCATE, SPARSE, FORCE, NO_SYNC, MODE, OWNER, EPOCH, DRY_RUN,
 };
 
@@ -25,6 +25,7 @@ static const struct poptOption options[] = {
 	{ "size", 's', POPT_ARG_STRING, NULL, 's', "Size of the image", "SIZE" },
 	{ "source", 'd', POPT_ARG_STRING, NULL, 'd', "Put this folder's content, file or archive (-) in", "PATH" },
 	{ "free", 0, POPT_ARG_STRING, NULL, FREE, "Without --size: room beside the files", "SIZE" },
+	{ "min-size", 0, POPT_ARG_STRING, NULL, MIN_SIZE, "Without --size: at least this, or with a quarter of it free", "SIZE" },
 	{ "label", 'L', POPT_ARG_STRING, NULL, 'L', "Name of the volume", "LABEL" },
 	{ "serial", 0, POPT_ARG_STRING, NULL, SERIAL, "Serial number, such as 1234-ABCD", "HEX" },
 	{ "partition", 0, POPT_ARG_STRING, NULL, PARTITION, "mbr, gpt or none", "KIND" },
@@ -254,6 +255,10 @@ static void take_option(struct mkimage *mk, int option)
 		mk->image.format.free_bytes = tool_size(tool, "--free", value);
 		mk->has_free = true;
 		break;
+	case MIN_SIZE:
+		mk->min_bytes = tool_size(tool, "--min-size", value);
+		mk->has_min = true;
+		break;
 	case SERIAL:
 		take_serial(mk, value);
 		break;
@@ -311,15 +316,15 @@ static void check_options(struct mkimage *mk)
 		tool_usage_error(tool, "an image cannot go to standard output; ./- is a file of that name");
 	if (mk->target.sparse && mk->preallocate)
 		tool_usage_error(tool, "--sparse and --preallocate exclude each other");
-	if (mk->has_size && mk->has_free)
-		tool_usage_error(tool, "--size and --free exclude each other");
+	if (mk->has_size + mk->has_free + mk->has_min > 1)
+		tool_usage_error(tool, "--size, --free and --min-size exclude each other");
 	if (mk->has_size && mk->image.size_bytes < 512)
 		tool_usage_error(tool, "--size: less than one sector of 512 bytes");
 	if (mk->image.raw && (mk->n_sources || mk->has_partition || mk->has_free || mk->has_serial ||
-			      mk->has_sector || mk->image.format.cluster_bytes ||
+			      mk->has_sector || mk->has_min || mk->image.format.cluster_bytes ||
 			      mk->image.format.label))
-		tool_usage_error(tool, "--type=raw is empty: no --source, --partition, --free, --label, "
-				 "--serial, --cluster-size or --sector-size");
+		tool_usage_error(tool, "--type=raw is empty: no --source, --partition, --free, --min-size, "
+				 "--label, --serial, --cluster-size or --sector-size");
 	if (mk->image.active && mk->image.partition == MSD_PTABLE_MAKE_NONE)
 		tool_usage_error(tool, "--active needs a partition");
 	mkimage_ventoy_check(mk);
@@ -372,7 +377,7 @@ static int look_at_target(struct mkimage *mk)
 		tool_usage_error(&mk->tool, "--size: a block device has its own size");
 	if (size)
 		mk->image.size_bytes = size;
-	if (!mk->image.size_bytes && !mk->n_sources && !mk->has_free)
+	if (!mk->image.size_bytes && !mk->n_sources && !mk->has_free && !mk->has_min)
 		tool_usage_error(&mk->tool, "neither --size nor --source is given");
 	if (stat(mk->path, &st) < 0)
 		return 0;
@@ -500,7 +505,7 @@ static int write_image(struct mkimage *mk, const struct msd_image_plan *plan, st
 	_cleanup_(msd_target_closep) struct msd_target *target = NULL;
 	int rc;
 
-	mk->target.may_be_sparse = true;
+	mk->target.may_be_sparse = !mk->preallocate;
 	mk->target.content_bytes = plan->layout.content_bytes;
 	rc = msd_target_open(mk->path, plan->size_bytes, &mk->target, &mk->tool.log, &target, &mk->err);
 	if (rc < 0)
@@ -516,6 +521,29 @@ static int write_image(struct mkimage *mk, const struct msd_image_plan *plan, st
 	if (rc == 0)
 		rc = msd_target_commit(target, !mk->no_sync, &mk->err);
 	return rc;
+}
+
+static int plan_once(struct mkimage *mk, struct msd_tree *tree, struct msd_image_plan *ret)
+{
+	return mk->ventoy.type ?
+	       msd_ventoy_image_plan(&mk->image, &mk->ventoy.params, tree, ret, &mk->ventoy.layout,
+				     &mk->err) :
+	       msd_image_plan(&mk->image, tree, ret, &mk->err);
+}
+
+static int plan_image(struct mkimage *mk, struct msd_tree *tree, struct msd_image_plan *ret)
+{
+	int rc;
+
+	if (!mk->has_min || mk->image.size_bytes)
+		return plan_once(mk, tree, ret);
+	mk->image.size_bytes = mk->min_bytes;
+	rc = plan_once(mk, tree, ret);
+	if (rc != -MSD_E_TOOBIG)
+		return rc;
+	mk->image.size_bytes = 0;
+	mk->image.format.free_bytes = mk->min_bytes / 4;
+	return plan_once(mk, tree, ret);
 }
 
 static int make_image(struct mkimage *mk)
@@ -537,10 +565,7 @@ static int make_image(struct mkimage *mk)
 			msd_fail_errno(&mk->err, -rc, "serial number");
 	}
 	if (rc == 0)
-		rc = mk->ventoy.type ?
-		     msd_ventoy_image_plan(&mk->image, &mk->ventoy.params, tree, &plan,
-					   &mk->ventoy.layout, &mk->err) :
-		     msd_image_plan(&mk->image, tree, &plan, &mk->err);
+		rc = plan_image(mk, tree, &plan);
 	if (rc == 0 && !mk->dry_run)
 		rc = write_image(mk, &plan, tree);
 	progress_end(&mk->progress);
@@ -557,7 +582,8 @@ int main(int argc, char **argv)
 	int option, rc, status;
 
 	mk.image.format.sector_bytes = 512;
-	tool_init(&mk.tool, "msd-mkimage", argc, argv, options, "[OPTION…] IMAGE");
+	/* msd-normalfiles pack, too, calls it, by its own name */
+	tool_init(&mk.tool, program_invocation_short_name, argc, argv, options, "[OPTION…] IMAGE");
 	while ((option = tool_next_option(&mk.tool)))
 		take_option(&mk, option);
 	take_environment(&mk);

@@ -238,7 +238,9 @@ static void take_option(struct normalfiles *nf, int option)
 		nf->parents = true;
 		break;
 	case 's':
-		nf->size = tool_size(tool, "--size", tool_option_value(tool));
+		nf->size = tool_option_value(tool);
+		if (tool_size(tool, "--size", nf->size) == 0)
+			nf->size = NULL;
 		break;
 	case 't':
 		nf->type = tool_option_value(tool);
@@ -262,7 +264,8 @@ static void take_option(struct normalfiles *nf, int option)
 		nf->snapshot = true;
 		break;
 	case PROGRESS_OPTION_VAL:
-		nf->when = progress_option(tool, tool_option_value(tool));
+		nf->progress_when = tool_option_value(tool);
+		nf->when = progress_option(tool, nf->progress_when);
 		break;
 	}
 }

@@ -5,18 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "disk/image.h"
-#include "disk/target.h"
+#include "base/shell.h"
 #include "fs/change.h"
+#include "fs/format.h"
 #include "normalfiles.h"
 #include "storage/usage.h"
-
-#define SIZE_DEFAULT (256ull << 20)
-#define SIZE_DEFAULT_FAT12 (64ull << 20)	/* which cannot be 256 MiB large */
 
 static void print_safe(FILE *to, const char *text)
 {
@@ -46,17 +42,6 @@ void normalfiles_tell_mangled(void *data, const char *path, const char *name)
 	printf(" -> %s\n", name);
 }
 
-static enum msd_fs_kind get_kind(struct normalfiles *nf)
-{
-	for (enum msd_fs_kind kind = MSD_FS_FAT; nf->type && kind <= MSD_FS_EXFAT; kind++)
-		if (!strcmp(nf->type, msd_fs_kind_text(kind)))
-			return kind;
-	if (nf->type)
-		tool_usage_error(&nf->tool, "--type: '%s' is none of fat, fat12, fat16, fat32, exfat",
-				 nf->type);
-	return MSD_FS_FAT;
-}
-
 /* Where an archive's files wait: beside the image. */
 static int gather(struct normalfiles *nf, const char *source, const char *image,
 		  struct msd_tree **ret)
@@ -79,44 +64,16 @@ static int gather(struct normalfiles *nf, const char *source, const char *image,
 	return rc < 0 ? rc : msd_tree_seal(*ret, &nf->err);
 }
 
-/* As large as asked for or, when the files need more than that, with a quarter of it to spare. */
-static int plan_image(struct normalfiles *nf, struct msd_tree *tree, struct msd_image_params *params,
-		      struct msd_image_plan *ret)
-{
-	uint64_t at_least = nf->size ? nf->size :
-			    params->format.kind == MSD_FS_FAT12 ? SIZE_DEFAULT_FAT12 : SIZE_DEFAULT;
-	int rc;
-
-	params->size_bytes = at_least;
-	rc = msd_image_plan(params, tree, ret, &nf->err);
-	if (rc != -MSD_E_TOOBIG)
-		return rc;
-	params->size_bytes = 0;
-	params->format.free_bytes = at_least / 4;
-	return msd_image_plan(params, tree, ret, &nf->err);
-}
-
-static int write_image(struct normalfiles *nf, const char *image, const struct msd_image_params *params,
-		       const struct msd_image_plan *plan, struct msd_tree *tree)
-{
-	const struct msd_target_params target_params = { .sparse = false };
-	_cleanup_(msd_target_closep) struct msd_target *target = NULL;
-	int rc = msd_target_open(image, plan->size_bytes, &target_params, &nf->tool.log, &target,
-				 &nf->err);
-
-	if (rc == 0)
-		rc = msd_image_write(msd_target_get_io(target), params, plan, tree,
-				     msd_target_is_fresh(target), &nf->progress.callback, &nf->err);
-	return rc < 0 ? rc : msd_target_commit(target, !nf->no_sync, &nf->err);
-}
-
 /* What changed goes into the image that is there. */
 static int update(struct normalfiles *nf, const char *source, const char *image)
 {
 	_cleanup_(msd_tree_freep) struct msd_tree *tree = NULL;
 	struct msd_change *change = NULL;
-	int rc = gather(nf, source, image, &tree);
+	int rc = msd_usage_check(image, true, &nf->err);
 
+	progress_begin(&nf->progress, &nf->tool, nf->when, image);
+	if (rc == 0)
+		rc = gather(nf, source, image, &tree);
 	nf->operands[0] = image;
 	if (rc == 0)
 		rc = normalfiles_begin_change(nf, &change);
@@ -125,42 +82,80 @@ static int update(struct normalfiles *nf, const char *source, const char *image)
 	return normalfiles_end_change(nf, change, rc);
 }
 
-int normalfiles_pack(struct normalfiles *nf)
+/* In the folder that this program is in, or found as any command is. */
+static void exec_mkimage(char **args)
 {
-	const char *source = nf->operands[0], *image = nf->operands[1];
-	_cleanup_(msd_tree_freep) struct msd_tree *tree = NULL;
-	struct msd_image_params params = { .partition = MSD_PTABLE_MAKE_MBR };
-	struct msd_image_plan plan;
-	struct stat st;
-	int rc;
+	static const char name[] = "msd-mkimage";
+	char path[PATH_MAX];
+	ssize_t len = readlink("/proc/self/exe", path, sizeof(path) - sizeof(name));
+	char *slash = len < 0 ? NULL : memrchr(path, '/', (size_t)len);
 
+	if (slash) {
+		memcpy(slash + 1, name, sizeof(name));
+		execv(path, args);
+	}
+	execvp(name, args);
+}
+
+/* A new image is msd-mkimage's work: it goes on as this process, and speaks in this one's name. */
+static int make_image(struct normalfiles *nf, const char *source, const char *image)
+{
+	const char *size = nf->size ? nf->size : nf->type && !strcmp(nf->type, "fat12") ? "64M" : "256M";
+	const struct { const char *option, *value; bool given; } options[] = {
+		{ "--min-size", size, true }, { "--source", source, true },
+		{ "--type", nf->type, nf->type }, { "--label", nf->label, nf->label },
+		{ "--progress", nf->progress_when, nf->progress_when },
+		{ "--dereference", NULL, nf->dereference }, { "--mangle", NULL, nf->mangle },
+		{ "--no-sync", NULL, nf->no_sync }, { "--quiet", NULL, nf->tool.quiet },
+		{ "--verbose", NULL, nf->tool.verbose }, { "--preallocate", NULL, true }, { "--", image, true },
+	};
+	const char *args[2 * sizeof(options) / sizeof(options[0]) + 2] = { nf->tool.name };
+	struct stat st;
+
+	if (stat(image, &st) == 0 && S_ISBLK(st.st_mode)) {
+		msd_fail(&nf->err, MSD_E_UNSAFE, "%s: a block device, all that is on it would be lost", image);
+		msd_hint(&nf->err, "msd-mkimage --force --source=%s %s", msd_quoted(source), msd_quoted(image));
+		return -MSD_E_UNSAFE;
+	}
+	for (unsigned i = 0, n = 1; i < sizeof(options) / sizeof(options[0]); i++) {
+		if (!options[i].given)
+			continue;
+		args[n++] = options[i].option;
+		if (options[i].value)
+			args[n++] = options[i].value;
+	}
+	/* speaks to those who call msd-mkimage themselves */
+	unsetenv("SOURCE_DATE_EPOCH");
+	exec_mkimage((char **)args);
+	return msd_fail_errno(&nf->err, errno, "msd-mkimage, which makes the image");
+}
+
+static bool is_type(const char *text)
+{
+	for (enum msd_fs_kind kind = MSD_FS_FAT; kind <= MSD_FS_EXFAT; kind++)
+		if (!strcmp(text, msd_fs_kind_text(kind)))
+			return true;
+	return false;
+}
+
+static void check_options(struct normalfiles *nf, const char *image)
+{
 	if ((nf->partition || nf->codepage || nf->mirror) && !nf->update)
 		tool_usage_error(&nf->tool, "--partition, --codepage and --delete are for pack --update "
 				 "alone");
 	if (!strcmp(image, "-"))
 		tool_usage_error(&nf->tool, "an image cannot go to standard output; ./- is a file of that "
 				 "name");
-	rc = stat(image, &st) < 0 ? 0 : msd_usage_check(image, true, &nf->err);
-	if (rc == 0 && nf->update && access(image, F_OK) == 0) {
-		progress_begin(&nf->progress, &nf->tool, nf->when, image);
-		return update(nf, source, image);
-	}
-	params.format.kind = get_kind(nf);
-	params.format.sector_bytes = 512;
-	params.format.log = nf->tool.verbose ? &nf->tool.log : NULL;
-	params.format.label = nf->label;
-	params.format.now_s = time(NULL);
-	progress_begin(&nf->progress, &nf->tool, nf->when, image);
-	if (rc == 0)
-		rc = gather(nf, source, image, &tree);
-	if (rc == 0) {
-		rc = msd_image_make_ids(&params, false, 0, false);
-		if (rc < 0)
-			msd_fail_errno(&nf->err, -rc, "%s", image);
-	}
-	if (rc == 0)
-		rc = plan_image(nf, tree, &params, &plan);
-	if (rc == 0)
-		rc = write_image(nf, image, &params, &plan, tree);
-	return normalfiles_finish(nf, rc);
+	if (nf->type && !is_type(nf->type))
+		tool_usage_error(&nf->tool, "--type: '%s' is none of fat, fat12, fat16, fat32, exfat",
+				 nf->type);
+}
+
+int normalfiles_pack(struct normalfiles *nf)
+{
+	const char *source = nf->operands[0], *image = nf->operands[1];
+
+	check_options(nf, image);
+	return normalfiles_finish(nf, nf->update && access(image, F_OK) == 0 ?
+				      update(nf, source, image) : make_image(nf, source, image));
 }

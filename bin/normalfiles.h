@@ -19,8 +19,8 @@ struct normalfiles {
 	const char *codepage;
 	const char **include, **exclude;	/* NULL at the end, or NULL */
 	uint64_t max_size, max_files;
-	uint64_t size;				/* pack: at least, 0 if not given */
-	const char *type, *label;		/* pack */
+	const char *size, *type, *label;	/* pack; NULL: not given */
+	const char *progress_when;		/* as given, or NULL */
 	bool dereference, mangle;
 
 	const char **operands;			/* IMAGE is the first one */

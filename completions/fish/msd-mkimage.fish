@@ -4,6 +4,7 @@ complete -c msd-mkimage -s t -l type -x -a 'fat fat12 fat16 fat32 exfat raw vent
 complete -c msd-mkimage -s s -l size -x -d 'Size of the image'
 complete -c msd-mkimage -s d -l source -r -F -d 'Put this in'
 complete -c msd-mkimage -l free -x -d 'Room beside the files'
+complete -c msd-mkimage -l min-size -x -d 'At least this large'
 complete -c msd-mkimage -s L -l label -x -d 'Name of the volume'
 complete -c msd-mkimage -l serial -x -d 'Serial number'
 complete -c msd-mkimage -l partition -x -a 'mbr gpt none' -d 'Partition table'

@@ -189,6 +189,16 @@ make_tree()
   check a.img -d tree -s "$(sed -n 's/.*hint: --size=\([0-9]*\).*/\1/p' <<<"$stderr")"
 }
 
+@test "--min-size is the size, or what the files need and a quarter of it" {
+  mkdir tree
+  head -c 3000000 /dev/urandom >tree/large
+  check a.img -d tree --min-size=64M
+  [ "$(jq '.images[0].size' a.img.json)" = $((64 << 20)) ]
+  check a.img -d tree --min-size=2M
+  [ "$(jq '.images[0].free' a.img.json)" -ge $((512 << 10)) ]
+  [ "$(jq '.images[0].size' a.img.json)" -lt $((6 << 20)) ]
+}
+
 @test "labels, serial numbers, partition types and the active flag" {
   check a.img -s 40M -L 'bios disk' --serial=1234-abcd --active
   [ "$(blkid -p -o value -s LABEL volume)" = 'BIOS DISK' ]
@@ -383,7 +393,7 @@ make_tree()
     '-s 4M --cluster-size=3000' '-s 4M --sector-size=100' '-s 4M --mode=9' '-s 4M --mode=' '-s 4M --owner=nobody-at-all' \
     '-t fat12 -s 1G' '-t fat16 -s 10G' '-t fat32 -s 10M' '-t exfat -s 1M' '-t fat32 -s 3T --partition=none' \
     '-s 3T --partition=mbr -t exfat' '-s 1M' '-t raw' '-t raw -s 1M -d tree' '-t raw -s 1M --partition=mbr' \
-    '-s 4M --free=1M' '-s 4M --partition=none --active' '-s 4M --progress=often' '-s 4M b.img' \
+    '-s 4M --free=1M' '-s 4M --min-size=1M' '--free=1M --min-size=4M' '-t raw --min-size=1M' '-s 4M --partition=none --active' '-s 4M --progress=often' '-s 4M b.img' \
     '-t raw -s 1M -L x' '-t raw -s 1M --serial=12345678' '-t raw -s 1M --cluster-size=4K' '-s 4M --sparse --preallocate'; do
     # shellcheck disable=SC2086
     run -2 --separate-stderr mk $args a.img

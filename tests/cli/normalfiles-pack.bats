@@ -209,6 +209,31 @@ msd-normalfiles: hint: msd-normalfiles rm image /HELLO.TXT" ]
   [[ $stderr == 'msd-normalfiles: '* ]]
 }
 
+@test "pack: msd-mkimage, which makes the image, speaks in the name of who was called" {
+  make_tree
+  touch tree/'a:b'
+  run -1 --separate-stderr msd-normalfiles pack tree image
+  none '^msd-mkimage' <<<"$stderr"
+  run -0 --separate-stderr msd-normalfiles pack --mangle -L 'my disk' -t exfat -s 5M tree image
+  [[ $output == 'tree/a:b -> '* ]] || fail "$output"
+  [ "$(msd-normalfiles label image)$(stat -c %s image)" = "my disk$((5 << 20))" ]
+  # serial and ids are not those that the environment fixes
+  SOURCE_DATE_EPOCH=1 msd-normalfiles pack --mangle tree image
+  SOURCE_DATE_EPOCH=1 msd-normalfiles pack --mangle tree image2
+  run ! cmp -s image image2
+  device=$(find /dev -type b -print -quit 2>/dev/null)
+  if [ "$device" ]; then
+    run -6 --separate-stderr msd-normalfiles pack --mangle tree "$device"
+    [[ $stderr == *"hint: msd-mkimage --force --source=tree $device" ]] || fail "$stderr"
+  fi
+  # it is looked for beside the program, and then as any command
+  mkdir other
+  cp "$(command -v msd-normalfiles)" other
+  other/msd-normalfiles pack --mangle tree image
+  run -1 --separate-stderr env PATH=/nowhere other/msd-normalfiles pack tree image
+  [[ $stderr == 'msd-normalfiles: msd-mkimage, which makes the image: No such file'* ]] || fail "$stderr"
+}
+
 # A tar with one member that no image may have, and a good one.
 hostile()
 {
