@@ -164,13 +164,15 @@ static const struct out_column check_columns[N_CHECK_COLUMNS] = {
 static const char *const check_levels[] = { "OK", "WARN", "FAIL" };
 
 /* For people: a hint would make the line of a table too long to read. */
-static void print_checks(const struct msd_check *checks, size_t n)
+static void print_checks(const struct tool *tool, const struct msd_check *checks, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
 		printf("%-4s %-12s %s\n", check_levels[checks[i].level], checks[i].subject,
 		       checks[i].message);
-		if (checks[i].hint)
-			printf("%17s hint: %s\n", "", checks[i].hint);
+		if (checks[i].hint) {
+			printf("%17s hint: ", "");
+			tool_put_hint(tool, checks[i].hint, stdout);
+		}
 	}
 }
 
@@ -206,7 +208,7 @@ static int run_check(struct command *command, struct msd_error *err)
 	if (command->listed)
 		list_checks(command, checks, n);
 	else
-		print_checks(checks, n);
+		print_checks(&command->tool, checks, n);
 	for (size_t i = 0; i < n; i++)
 		failed |= checks[i].level == MSD_CHECK_FAIL;
 	msd_checks_free(checks, n);

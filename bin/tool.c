@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/parse.h"
+#include "base/shell.h"
 
 enum { OPT_USAGE = 0x10000 };
 
@@ -29,14 +30,51 @@ static void print_message(const struct tool *tool, const char *label, const char
 	fprintf(stderr, "%s: %s%s\n", tool->name, label, text);
 }
 
+/* The programs that read the configuration and that a hint may tell to run. */
+static size_t program_length(const char *text)
+{
+	static const char *const names[] = { "otgmsd", "otgmsd-gadget", "otgmsd-remount", "msd-store" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		size_t len = strlen(names[i]);
+
+		if (!strncmp(text, names[i], len) && text[len] == ' ')
+			return len;
+	}
+	return 0;
+}
+
+void tool_put_hint(const struct tool *tool, const char *hint, FILE *file)
+{
+	size_t len;
+
+	for (bool begins = true; *hint; hint += len) {
+		len = begins && tool->config ? program_length(hint) : 0;
+		begins = *hint == ' ';
+		if (len)
+			fprintf(file, "%.*s -C %s", (int)len, hint, msd_quoted(tool->config));
+		else
+			putc(hint[len++], file);
+	}
+	putc('\n', file);
+}
+
+static void print_hint(const struct tool *tool, const char *hint)
+{
+	fprintf(stderr, "%s: hint: ", tool->name);
+	tool_put_hint(tool, hint, stderr);
+}
+
 static void log_message(void *data, enum msd_log_level level, const char *msg)
 {
 	const struct tool *tool = data;
 
 	if (level == MSD_LOG_STEP ? !tool->verbose : tool->quiet)
 		return;
-	print_message(tool, level == MSD_LOG_WARNING ? "warning: " :
-			    level == MSD_LOG_HINT ? "hint: " : "", msg);
+	if (level == MSD_LOG_HINT)
+		print_hint(tool, msg);
+	else
+		print_message(tool, level == MSD_LOG_WARNING ? "warning: " : "", msg);
 }
 
 static void *grow(const struct tool *tool, void *array, size_t bytes)
@@ -237,6 +275,8 @@ int tool_exit_status(int rc)
 {
 	if (rc == 0)
 		return TOOL_OK;
+	if (rc == -ENOENT)
+		return TOOL_NOTFOUND;
 	if (-rc < MSD_E_FAILED)
 		return TOOL_FAILED;
 	return (-rc - 5000) / 100;
@@ -246,9 +286,9 @@ int tool_report(const struct tool *tool, int rc, const struct msd_error *err)
 {
 	print_message(tool, "", err->msg);
 	if (err->hint[0])
-		print_message(tool, "hint: ", err->hint);
+		print_hint(tool, err->hint);
 	else if ((rc == -EACCES || rc == -EPERM) && geteuid() != 0)
-		print_message(tool, "hint: ", "type sudo in front of the command");
+		print_hint(tool, "type sudo in front of the command");
 	return tool_exit_status(rc);
 }
 

@@ -6,6 +6,7 @@
 #include <popt.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "base/error.h"
 #include "base/log.h"
@@ -19,7 +20,7 @@ enum tool_exit {
 	TOOL_BUSY = 4,
 	TOOL_FORMAT = 5,	/* image not recognised or damaged */
 	TOOL_REFUSED = 6,	/* refused as unsafe */
-	TOOL_NOTFOUND = 7,	/* no such gadget, drive, image or storage */
+	TOOL_NOTFOUND = 7,	/* no such gadget, drive, image, storage, file or folder */
 };
 
 struct tool {
@@ -89,6 +90,12 @@ int tool_report(const struct tool *tool, int rc, const struct msd_error *err);
 /* A warning, unless -q; a hint may follow with tool_hint. */
 void tool_warn(const struct tool *tool, const char *fmt, ...) MSD_PRINTF(2, 3);
 void tool_hint(const struct tool *tool, const char *fmt, ...) MSD_PRINTF(2, 3);
+
+/*
+ * The text of a hint and a newline; commands in it that read the configuration get the -C that
+ * was given. For hints that are rows of a list; the functions above print theirs so.
+ */
+void tool_put_hint(const struct tool *tool, const char *hint, FILE *file);
 
 /*
  * Frees what tool holds and flushes stdout: what could not be written turns a status of 0

@@ -8,7 +8,7 @@
 /*
  * A function that can fail returns 0 or a negative code: -errno, or the negative of one
  * of these. They lie above every errno and are grouped by the exit status that the
- * programs turn them into: (code - 5000) / 100. A plain errno becomes exit status 1.
+ * programs turn them into: (code - 5000) / 100. A plain errno becomes exit status 1, ENOENT 7.
  */
 enum {
 	MSD_E_FAILED = 5100,	/* failed, and no errno says how */
@@ -33,7 +33,7 @@ enum {
 	MSD_E_UNSAFE = 5600,	/* refused, --force overrides */
 	MSD_E_REFUSED,		/* refused, nothing overrides */
 
-	MSD_E_NOTFOUND = 5700,	/* no such gadget, drive, image or storage */
+	MSD_E_NOTFOUND = 5700,	/* no such gadget, drive, image, storage, file or folder */
 };
 
 /* Caller's, usually on the stack; every function takes NULL for "do not care". */

@@ -211,7 +211,7 @@ EOF
     '["hello.txt",6,"2024-02-29T12:34:56"]' ]
   [ "$(msd-normalfiles list -nPo size,name image lower.txt)" = 'SIZE="6" NAME="lower.txt"' ]
   run -2 --separate-stderr msd-normalfiles list -o NONE image
-  run -1 --separate-stderr msd-normalfiles list image nowhere
+  run -7 --separate-stderr msd-normalfiles list image nowhere
 }
 
 @test "options go with the commands that know them" {
@@ -241,12 +241,12 @@ EOF
   cmp to/HELLO.TXT tree/HELLO.TXT
   msd-normalfiles get -r image 'a long folder name' anew
   diff -r tree/a* anew
-  run -1 --separate-stderr msd-normalfiles get -r image 'a long folder name' HELLO.TXT nowhere
+  run -7 --separate-stderr msd-normalfiles get -r image 'a long folder name' HELLO.TXT nowhere
   run -1 --separate-stderr msd-normalfiles cat image 'a long folder name'
   [ "${stderr_lines[0]}" = "msd-normalfiles: image: 'a long folder name' is a folder" ]
   [ "${stderr_lines[1]}" = "msd-normalfiles: hint: msd-normalfiles get -r image 'a long folder name' ." ]
   run -1 --separate-stderr msd-normalfiles cat image EMPTY
-  run -1 --separate-stderr msd-normalfiles get image HELLO.TXT nowhere/x
+  run -7 --separate-stderr msd-normalfiles get image HELLO.TXT nowhere/x
   run -2 --separate-stderr msd-normalfiles get image HELLO.TXT
   run -2 --separate-stderr msd-normalfiles frobnicate image
 }
@@ -348,7 +348,7 @@ in_order()
   mkdir -p tree/new/'Ümläut folder'
   msd-normalfiles mkdir -p image a/b/c new
   mkdir -p tree/a/b/c
-  run -1 --separate-stderr msd-normalfiles mkdir image x/y
+  run -7 --separate-stderr msd-normalfiles mkdir image x/y
   run -1 --separate-stderr msd-normalfiles mkdir image new
   msd-normalfiles mv image 'a long folder name' a/b/moved
   mv tree/'a long folder name' tree/a/b/moved
@@ -367,7 +367,7 @@ in_order()
   msd-normalfiles rm -r image a 'lower CASE no more' EMPTY
   rm -r tree/a tree/Lower* tree/EMPTY
   in_order
-  run -1 --separate-stderr msd-normalfiles rm image nowhere
+  run -7 --separate-stderr msd-normalfiles rm image nowhere
   run -2 --separate-stderr msd-normalfiles rm -r image /
   msd-normalfiles label image 'New label'
   [ "$(msd-normalfiles label image)" = 'NEW LABEL' ]
@@ -486,7 +486,7 @@ volume_in_order()
   run -0 fsck.fat -n image
   [ "${#lines[@]}" = 2 ]
   [ -z "$(msd-normalfiles list -n image)" ]
-  run -1 --separate-stderr msd-normalfiles add image old nowhere/
+  run -7 --separate-stderr msd-normalfiles add image old nowhere/
 }
 
 @test "add: room for entries is counted too, and what is there already needs none" {
@@ -536,7 +536,7 @@ volume_in_order()
 @test "add -p makes the folders for standard input; without it they must be there" {
   truncate -s 8M image
   mkfs.fat image >/dev/null
-  run -1 --separate-stderr msd-normalfiles add image - q/w/e.txt <<<hello
+  run -7 --separate-stderr msd-normalfiles add image - q/w/e.txt <<<hello
   [[ $stderr == *"hint: msd-normalfiles mkdir -p image q/w"* ]] || fail "$stderr"
   msd-normalfiles add -p image - q/w/e.txt <<<hello
   msd-normalfiles add -p image - top.txt <<<top

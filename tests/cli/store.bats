@@ -185,7 +185,7 @@ leftovers()
     store put image
     truncate -s 20M big
     status 1 store put big
-    grep -q "big: needs 20 MiB, and the storage has 5.1 MiB left" err; grep -q "hint: msd-store list" err
+    grep -q "big: needs 20 MiB, and the storage has 5.1 MiB left" err; grep -q "hint: msd-store -C otgmsd.conf list" err
     status 1 store put - --name=big2 < <(cat big)
     grep -q "big2: the storage is full" err
     status 1 store put - --name=big3 --size=20M < <(cat big)
@@ -240,7 +240,7 @@ leftovers()
     status 7 store mv nothing d
     status 5 store rm sub
     mkdir "$storage/other"; mount -t tmpfs other "$storage/other"
-    status 1 store mv c other; grep -q "hint: msd-store put" err
+    status 1 store mv c other; grep -q "hint: msd-store -C otgmsd.conf put" err
     store rm c; leftovers; [ -z "$(find "$storage" -type f)" ]'
 }
 
@@ -321,7 +321,7 @@ END
   run -0 inside '
     cp image "it'"'"'s one"; store put "it'"'"'s one"
     status 6 store put "it'"'"'s one"; hint=$(sed -n "s/.*replaces it; \(.*\) keeps both/\1/p" err)
-    eval "${hint/msd-store/store}"; cmp "$storage/OTHER" image
+    eval "$hint"; cmp "$storage/OTHER" image
     mkdir "$storage/sub"; mount -t tmpfs sub "$storage/sub"
     status 1 store mv OTHER sub/x; grep -qF "msd-store put $storage/OTHER --name=sub/x && msd-store rm OTHER" err
     status 5 store get sub -; status 5 store verify sub; status 5 store rm sub
