@@ -346,7 +346,7 @@ static int run_mv(struct args *args)
 enum { V_NAME, V_STATE, V_WHY, V_COUNT };
 static const struct out_column verify_columns[V_COUNT] = {
 	[V_NAME] = { "NAME", OUT_TEXT, "path below the storage" },
-	[V_STATE] = { "STATE", OUT_TEXT, "ok, unchecked, incomplete or damaged" },
+	[V_STATE] = { "STATE", OUT_TEXT, "ok, unchecked, writing, incomplete or damaged" },
 	[V_WHY] = { "WHY", OUT_TEXT, "what is wrong, or why there was nothing to compare" },
 };
 
@@ -355,7 +355,8 @@ static int verify_one(struct args *args, struct out *out, const char *name)
 {
 	static const char *const states[] = {
 		[MSD_VERIFY_OK] = "ok", [MSD_VERIFY_UNCHECKED] = "unchecked",
-		[MSD_VERIFY_INCOMPLETE] = "incomplete", [MSD_VERIFY_DAMAGED] = "damaged",
+		[MSD_VERIFY_WRITING] = "writing", [MSD_VERIFY_INCOMPLETE] = "incomplete",
+		[MSD_VERIFY_DAMAGED] = "damaged",
 	};
 	struct msd_verify verify;
 	struct progress progress;

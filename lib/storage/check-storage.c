@@ -11,6 +11,7 @@
 
 #include "base/cleanup.h"
 #include "base/parse.h"
+#include "base/shell.h"
 #include "storage/check-priv.h"
 #include "storage/hold.h"
 #include "storage/layout.h"
@@ -164,6 +165,7 @@ static void check_incomplete(struct check *check, const struct msd_root *root, c
 		const char *name = entry->d_name;
 		size_t len = strlen(name);
 		int image_len = (int)(len - strlen(MARK) - strlen(INCOMPLETE));
+		char image[PATH_MAX];
 
 		if (image_len <= 0 || strncmp(name, MARK, strlen(MARK)) ||
 		    strcmp(name + len - strlen(INCOMPLETE), INCOMPLETE))
@@ -171,8 +173,9 @@ static void check_incomplete(struct check *check, const struct msd_root *root, c
 		name += strlen(MARK);
 		check_add(check, MSD_CHECK_WARN, "incomplete", "%s/%.*s: its upload was interrupted", path,
 			  image_len, name);
-		check_hint(check, "msd-store put --resume, or msd-store rm '%s%s%.*s'", below,
-			   *below ? "/" : "", image_len, name);
+		snprintf(image, sizeof(image), "%s%s%.*s", below, *below ? "/" : "", image_len, name);
+		check_hint(check, "msd-store put FILE --name=%s --resume, or msd-store rm %s",
+			   msd_quoted(image), msd_quoted(image));
 	}
 }
 
@@ -184,7 +187,7 @@ static void check_content(struct check *check, const struct msd_root *root, cons
 	if (rc < 0) {
 		check_add(check, MSD_CHECK_FAIL, "mounts", "%s: %s", path,
 			  rc == -ETIMEDOUT ? "the server does not answer" : strerror(-rc));
-		check_hint(check, "umount -l %s", path);
+		check_hint(check, "umount -l %s", msd_quoted(path));
 		return;
 	}
 	check_room(check, path);
@@ -215,7 +218,7 @@ static void check_lines(struct check *check, const struct msd_root *root,
 		if (is_below(target, root->path) && !has(options, "noauto") &&
 		    !mnt_table_find_target(mounts, target, MNT_ITER_BACKWARD)) {
 			check_add(check, MSD_CHECK_WARN, "mounts", "%s: not mounted, though fstab has it", target);
-			check_hint(check, "mount %s", target);
+			check_hint(check, "mount %s", msd_quoted(target));
 		}
 	}
 	mnt_free_iter(iter);

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/shell.h"
 #include "store-priv.h"
 #include "storage/usage.h"
 
@@ -75,7 +76,8 @@ static int check_whole(const struct store_place *place, bool force, struct msd_e
 		return 0;
 	msd_fail(err, MSD_E_UNSAFE, "%s: is not whole, its upload was interrupted or is going on",
 		 place->name);
-	msd_hint(err, "msd-store put --resume completes it, --force gets what there is");
+	msd_hint(err, "msd-store put FILE --name=%s --resume completes it, --force gets what there is",
+		 msd_quoted(place->name));
 	return -MSD_E_UNSAFE;
 }
 

@@ -57,19 +57,23 @@ int put_fail_no_room(const struct put *put, uint64_t need, struct msd_error *err
 
 int put_fail_taken(const struct put *put, struct msd_error *err)
 {
+	const struct msd_put_params *params = put->params;
+	const char *file = params->path ? msd_quoted(params->path) : "-";
+
 	if (put->old_complete) {
 		msd_fail(err, MSD_E_UNSAFE, "%s: an image of that name is there already",
 			 put->place.name);
 		/* one of several files, perhaps, and a name is for one */
-		if (put->params->path)
-			msd_hint(err, "--force replaces it; msd-store put %s --name=OTHER keeps both",
-				 msd_quoted(put->params->path));
+		if (params->path)
+			msd_hint(err, "--force replaces it; msd-store put %s --name=OTHER keeps both", file);
 		else
 			msd_hint(err, "--force replaces it, --name=OTHER keeps both");
 	} else {
 		msd_fail(err, MSD_E_UNSAFE, "%s: an upload of that name was interrupted, or is going on",
 			 put->place.name);
-		msd_hint(err, "--resume completes it, --force starts anew");
+		msd_hint(err, "msd-store put %s%s%s --resume completes it, --force starts anew", file,
+			 params->trim_suffix ? "" : " --name=",
+			 params->trim_suffix ? "" : msd_quoted(params->name));
 	}
 	return -MSD_E_UNSAFE;
 }

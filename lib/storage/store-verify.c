@@ -15,6 +15,7 @@
 #include "storage/content.h"
 #include "store-priv.h"
 #include "storage/usage.h"
+#include "storage/writers.h"
 
 #define FAT_GRAIN_S 2		/* FAT keeps even seconds only */
 
@@ -139,6 +140,27 @@ static int verify_file(const struct store_place *place, int fd,
 	return found(ret, MSD_VERIFY_OK, "%s", "");
 }
 
+/* An upload that is not finished: does anybody still write it, here or under its own name? */
+static int verify_upload(const struct store_place *place, struct msd_verify *ret)
+{
+	_cleanup_free_ char *folder = strndup(place->path, strlen(place->path) - strlen(place->base) - 1);
+	struct msd_writer *writers = NULL;
+	size_t n = 0;
+
+	found(ret, MSD_VERIFY_INCOMPLETE, "its upload was interrupted");
+	if (folder)
+		msd_writers_read_below(folder, &writers, &n, NULL);
+	for (size_t i = 0; i < n; i++) {
+		const char *file = strrchr(writers[i].path, '/');
+
+		if (file && (!strcmp(file + 1, place->base) || !strcmp(file + 1, place->part)))
+			found(ret, MSD_VERIFY_WRITING, "is being written by %s (pid %d)", writers[i].name,
+			      (int)writers[i].pid);
+	}
+	msd_writers_free(writers, n);
+	return 0;
+}
+
 int msd_store_verify(struct msd_store *store, const char *name,
 		     const struct msd_progress *progress, struct msd_verify *ret,
 		     struct msd_error *reterr)
@@ -152,7 +174,7 @@ int msd_store_verify(struct msd_store *store, const char *name,
 	if (store_place_stat(&place, place.marker, NULL) == 1 &&
 	    (store_place_stat(&place, place.base, NULL) == 1 ||
 	     store_place_stat(&place, place.part, NULL) == 1))
-		return found(ret, MSD_VERIFY_INCOMPLETE, "its upload was interrupted, or is going on");
+		return verify_upload(&place, ret);
 	fd = openat(place.dirfd, place.base, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0 && (errno == ENOENT || errno == ELOOP)) {
 		msd_fail(reterr, MSD_E_NOTFOUND, "%s: no such image in the storage", name);

@@ -8,7 +8,8 @@
 enum msd_verify_state {
 	MSD_VERIFY_OK,		/* its checksum is the recorded one, and it reaches to its end */
 	MSD_VERIFY_UNCHECKED,	/* nothing wrong to be seen, but no checksum to compare; see why */
-	MSD_VERIFY_INCOMPLETE,	/* its upload was interrupted, or is going on */
+	MSD_VERIFY_WRITING,	/* a process that can be seen is just writing it; see why */
+	MSD_VERIFY_INCOMPLETE,	/* its upload was interrupted */
 	MSD_VERIFY_DAMAGED,	/* not what was recorded, or ends early; see why */
 };
 

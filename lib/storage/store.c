@@ -165,9 +165,13 @@ int store_place_open(const struct msd_store *store, const char *name, struct sto
 	snprintf(ret->part, sizeof(ret->part), ".__%s.part", ret->base);
 	snprintf(ret->sum, sizeof(ret->sum), ".__%s.sha256", ret->base);
 	fd = msd_store_openat(store, folder, O_RDONLY | O_DIRECTORY);
-	if (fd == -ENOENT || fd == -ENOTDIR)
-		return msd_fail(reterr, MSD_E_NOTFOUND, "%s: the storage has no folder '%s'", name,
-				folder);
+	if (fd == -ENOENT || fd == -ENOTDIR) {
+		msd_fail(reterr, MSD_E_NOTFOUND, "%s: the storage has no folder '%s'", name, folder);
+		ret->path[strlen(ret->path) - strlen(ret->base) - 1] = '\0';
+		msd_hint(reterr, "%smkdir -p %s", store->root->target ? "otgmsd-remount rw -- " : "",
+			 msd_quoted(ret->path));
+		return -MSD_E_NOTFOUND;
+	}
 	if (fd == -ELOOP || fd == -EXDEV)
 		return msd_fail(reterr, MSD_E_NOTFOUND, "%s: a symbolic link on the way is not followed",
 				name);

@@ -135,13 +135,15 @@ leftovers()
       [ -e "$storage/.__part.img.incomplete" ]
     }
     start
+    store verify -P -o state,why >out
+    grep -q "STATE=\"writing\" WHY=\"is being written by msd-store (pid $pid)\"" out
     status 4 store put image --name=part.img
     grep -q "another msd-store put is writing it" err
     status 4 store rm part.img
     kill -9 $pid; wait $pid || true; exec 7>&-; rm pipe
     [ ! -e "$storage/part.img" ]
     store list -J | jq -e ".images[0] | .name == \"part.img\" and .complete == false and .kind == null"
-    status 6 store get part.img -
+    status 6 store get part.img -; grep -q "put FILE --name=part.img --resume" err
     store get part.img - --force | cmp - <(head -c 2000000 image | head -c "$(stat -c %s "$storage/.__part.img.part")")
     status 5 store verify part.img
     store put image --name=part.img --resume
@@ -173,7 +175,7 @@ leftovers()
     store put image --name=a --resume; cmp image "$storage/a"; leftovers
     head -c 5000000 /dev/urandom >"$storage/b"; : >"$storage/.__b.incomplete"
     status 6 store put image --name=b
-    grep -q "hint: --resume completes it" err
+    grep -q "hint: msd-store -C otgmsd.conf put image --name=b --resume completes it" err
     store put image --name=b --resume; cmp image "$storage/b"; leftovers
     cp image "$storage/c"; : >"$storage/.__c.incomplete"
     exec 8>>"$storage/c"; status 4 store put image --name=c --resume; exec 8>&-
@@ -323,7 +325,8 @@ END
     status 6 store put "it'"'"'s one"; hint=$(sed -n "s/.*replaces it; \(.*\) keeps both/\1/p" err)
     eval "$hint"; cmp "$storage/OTHER" image
     mkdir "$storage/sub"; mount -t tmpfs sub "$storage/sub"
-    status 1 store mv OTHER sub/x; grep -qF "msd-store put $storage/OTHER --name=sub/x && msd-store rm OTHER" err
+    status 1 store mv OTHER sub/x; grep -qF "msd-store -C otgmsd.conf put $storage/OTHER --name=sub/x && msd-store -C otgmsd.conf rm OTHER" err
+    status 7 store put image --name=new/x; eval "$(sed -n "s/.*hint: //p" err)"; store put image --name=new/x
     status 5 store get sub -; status 5 store verify sub; status 5 store rm sub
     room=$(stat -f -c "%a" "$storage"); truncate -s $((room * 4096 + 1)) big
     status 1 store put big; grep -q "needs $((room * 4096 + 1)) bytes, and the storage has $((room * 4096)) bytes left" err
