@@ -111,6 +111,15 @@ static bool asks_rw(const struct job *job, bool has_line)
 	return parent != 0 || (has_line && msd_options_ask_rw(job->line.options));
 }
 
+/* In fstab a blank is \\040. */
+static void hint_line(const struct job *job, struct msd_error *err)
+{
+	_cleanup_free_ char *source = mnt_mangle(job->source), *target = mnt_mangle(job->target);
+
+	if (source && target)
+		msd_hint(err, "add to " MSD_FSTAB ": %s %s msd noauto,user,ro 0 0", source, target);
+}
+
 /*
  * A user who is not root: everything from fstab, nothing from the command line, and then all
  * the way root, since mount(8) gives its helpers no rights of its own.
@@ -129,7 +138,7 @@ static int become_root(struct job *job, bool has_line, struct msd_error *err)
 	every = has_line && mnt_optstr_get_option(job->line.options, "users", NULL, NULL) == 0;
 	if (!every && !(has_line && mnt_optstr_get_option(job->line.options, "user", NULL, NULL) == 0)) {
 		msd_fail(err, EPERM, "%s on %s: only root can mount it", job->source, job->target);
-		msd_hint(err, "add to " MSD_FSTAB ": %s %s msd noauto,user,ro 0 0", job->source, job->target);
+		hint_line(job, err);
 		return -EPERM;
 	}
 	user = every ? NULL : getpwuid(getuid());
@@ -283,6 +292,7 @@ static int mount_image(struct job *job, struct msd_error *err)
 	_cleanup_close_ int lock = -1, fd = -1, loop = -1;
 	struct msd_window window;
 	char device[32];
+	struct stat st;
 	int rc = open_image(job, &fd, err);
 
 	/* with the lock no drive takes the image between the check and the mount */
@@ -292,6 +302,10 @@ static int mount_image(struct job *job, struct msd_error *err)
 		rc = msd_usage_check(job->image, job->rw, err);
 	if (rc == 0)
 		rc = msd_window_find(fd, job->image, job->partition, &window, err);
+	if (rc == 0 && !job->namespace && stat(job->target, &st) < 0)
+		rc = msd_fail_errno(err, errno, "%s", job->target);
+	else if (rc == 0 && !job->namespace && !S_ISDIR(st.st_mode))
+		rc = msd_fail_errno(err, ENOTDIR, "%s", job->target);
 	if (rc < 0 || job->fake)
 		return rc;
 	rc = msd_loop_attach(fd, job->image, &window, !job->rw, device, &loop, err);

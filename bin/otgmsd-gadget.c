@@ -83,9 +83,9 @@ static int run_on_drives(struct command *command, struct msd_error *err,
 				    struct msd_error *))
 {
 	char found[NAME_MAX + 1];
-	int rc = 0;
+	int rc = msd_gadget_check_configfs(err);
 
-	if (!command->gadget)
+	if (rc == 0 && !command->gadget)
 		rc = msd_find_gadget(MSD_GADGETS_DIR, command->config->gadget.name, found, err);
 	if (rc < 0)
 		return rc;

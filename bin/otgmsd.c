@@ -249,7 +249,7 @@ static int list(struct tool *tool, const struct command *command, struct msd_err
 	out_print(out);
 	if (n == 0 && !command->out.json && !command->out.pairs) {
 		tool_warn(tool, "there is no drive, in no gadget");
-		tool_hint(tool, "otgmsd-gadget start");
+		tool_hint(tool, "otgmsd-gadget %s", access(command->where.dir, F_OK) == 0 ? "start" : "check");
 	}
 	return 0;
 }

@@ -266,7 +266,7 @@ static int list_some_functions(const char *dir, const char *gadget, struct names
 
 static int nothing_found(const char *dir, const char *several, struct msd_error *err)
 {
-	struct stat st;
+	bool none = access(dir, F_OK) == 0;
 	int rc;
 
 	if (several) {
@@ -275,9 +275,8 @@ static int nothing_found(const char *dir, const char *several, struct msd_error 
 		return rc;
 	}
 	rc = msd_fail(err, MSD_E_NOTFOUND, "no USB gadget with mass storage: %s",
-		      stat(dir, &st) < 0 ? "the kernel's gadget support is not loaded" :
-					   "none has been built");
-	msd_hint(err, "otgmsd-gadget start");
+		      none ? "none has been built" : "the kernel's gadget support is not loaded");
+	msd_hint(err, "otgmsd-gadget %s", none ? "start" : "check");
 	return rc;
 }
 

@@ -82,6 +82,9 @@ int msd_gadget_replug(const char *name, const struct msd_gadget_options *options
 /* Whether the kernel has a place for gadgets: 0, -MSD_E_UNSUPPORTED with what to do, or -errno. */
 int msd_gadget_check_configfs(struct msd_error *reterr);
 
+/* Whether the kernel could load a module, or has it built in. */
+bool msd_gadget_has_module(const char *name);
+
 struct msd_gadget_status {
 	char name[NAME_MAX + 1];
 	bool own;			/* made by msd_gadget_start */

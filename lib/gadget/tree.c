@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/utsname.h>
 #include <sys/vfs.h>
 
 #include "base/cleanup.h"
@@ -20,6 +21,43 @@
 /* Of fs/configfs/mount.c; no header for programs has it. */
 #define CONFIGFS_MAGIC 0x62656570
 
+bool msd_gadget_has_module(const char *name)
+{
+	static const char *const lists[] = { "modules.dep", "modules.builtin" };
+	char path[sizeof("/lib/modules//modules.builtin") + sizeof(((struct utsname *)0)->release)];
+	char wanted[64], line[8192];
+	struct utsname kernel;
+
+	uname(&kernel);
+	snprintf(wanted, sizeof(wanted), "/%s.ko", name);
+	for (size_t i = 0; i < 2; i++) {
+		_cleanup_fclose_ FILE *file = NULL;
+
+		snprintf(path, sizeof(path), "/lib/modules/%s/%s", kernel.release, lists[i]);
+		file = fopen(path, "re");
+		while (file && fgets(line, sizeof(line), file)) {
+			/* in modules.dep what follows the colon are modules that it needs */
+			line[strcspn(line, ":\n")] = '\0';
+			if (strstr(line, wanted))
+				return true;
+		}
+	}
+	return false;
+}
+
+/* What to type, unless it could not work. */
+static void hint_modprobe(const char *more, struct msd_error *err)
+{
+	struct utsname kernel;
+
+	uname(&kernel);
+	if (msd_gadget_has_module("libcomposite"))
+		msd_hint(err, "modprobe libcomposite%s", more);
+	else
+		msd_hint(err, "install the modules of kernel %s, or reboot when the kernel was updated",
+			 kernel.release);
+}
+
 /* Why there is no directory of gadgets. */
 static int fail_configfs(struct msd_error *err)
 {
@@ -29,7 +67,7 @@ static int fail_configfs(struct msd_error *err)
 	if (statfs(CONFIGFS_DIR, &fs) < 0) {
 		rc = msd_fail(err, MSD_E_UNSUPPORTED, "%s: this kernel has no configfs, or its module is not loaded",
 			      CONFIGFS_DIR);
-		msd_hint(err, "modprobe libcomposite && mount -t configfs none %s", CONFIGFS_DIR);
+		hint_modprobe(" && mount -t configfs none " CONFIGFS_DIR, err);
 		return rc;
 	}
 	if (fs.f_type != CONFIGFS_MAGIC) {
@@ -39,7 +77,7 @@ static int fail_configfs(struct msd_error *err)
 	}
 	rc = msd_fail(err, MSD_E_UNSUPPORTED, "%s: the kernel's module libcomposite is not loaded",
 		      MSD_GADGETS_DIR);
-	msd_hint(err, "modprobe libcomposite");
+	hint_modprobe("", err);
 	return rc;
 }
 

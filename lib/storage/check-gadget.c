@@ -16,30 +16,7 @@
 #include "gadget/gadget.h"
 #include "gadget/lun.h"
 #include "storage/check-priv.h"
-
-
-/* Whether the kernel could load it, or has it built in. */
-static bool has_module(const char *release, const char *name)
-{
-	static const char *const lists[] = { "modules.dep", "modules.builtin" };
-	char path[sizeof("/lib/modules//modules.builtin") + sizeof(((struct utsname *)0)->release)];
-	char wanted[64], line[8192];
-
-	snprintf(wanted, sizeof(wanted), "/%s.ko", name);
-	for (size_t i = 0; i < 2; i++) {
-		_cleanup_fclose_ FILE *file = NULL;
-
-		snprintf(path, sizeof(path), "/lib/modules/%s/%s", release, lists[i]);
-		file = fopen(path, "re");
-		while (file && fgets(line, sizeof(line), file)) {
-			/* in modules.dep what follows the colon are modules that it needs */
-			line[strcspn(line, ":\n")] = '\0';
-			if (strstr(line, wanted))
-				return true;
-		}
-	}
-	return false;
-}
+#include "storage/remote.h"
 
 static void check_module(struct check *check, const struct utsname *kernel, const char *name)
 {
@@ -48,7 +25,7 @@ static void check_module(struct check *check, const struct utsname *kernel, cons
 	snprintf(path, sizeof(path), "/sys/module/%s", name);
 	if (access(path, F_OK) == 0) {
 		check_add(check, MSD_CHECK_OK, "modules", "%s is loaded", name);
-	} else if (has_module(kernel->release, name)) {
+	} else if (msd_gadget_has_module(name)) {
 		check_add(check, MSD_CHECK_OK, "modules", "%s can be loaded", name);
 	} else {
 		check_add(check, MSD_CHECK_FAIL, "modules", "%s is neither loaded nor in /lib/modules/%s", name,
@@ -247,7 +224,9 @@ void check_gadget(struct check *check)
 		check_links(check, bound);
 	} else {
 		check_add(check, MSD_CHECK_FAIL, "gadget", "%s", err.msg);
-		check_hint(check, "%s", err.hint[0] ? err.hint : "otgmsd-gadget start");
+		/* without any place for gadgets the rows above say what to do */
+		if (msd_gadget_check_configfs(NULL) == 0)
+			check_hint(check, "%s", err.hint[0] ? err.hint : "otgmsd-gadget start");
 	}
 	lun_fd = check_drives(check);
 	if (lun_fd >= 0)

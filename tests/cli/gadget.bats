@@ -78,7 +78,15 @@ otgmsd-gadget: hint: chmod go-w empty.conf" ]
   gadget status
   [ "$status" = 1 ]
   [[ ${stderr_lines[0]} == "otgmsd-gadget: /sys/kernel/config: "* ]]
-  [[ ${stderr_lines[1]} == "otgmsd-gadget: hint: "*"mount -t configfs none /sys/kernel/config" ]]
+  [[ ${stderr_lines[1]} == "otgmsd-gadget: hint: "@("modprobe libcomposite"|"install the modules")* ]]
+  first=$stderr
+  for verb in start restart enable disable replug; do
+    gadget $verb
+    [ "$status" = 1 ] || fail "$verb: $status"
+    [ "$stderr" = "$first" ] || fail "$verb: $stderr"
+  done
+  run -7 --separate-stderr otgmsd -C empty.conf
+  [ "${stderr_lines[1]}" = "otgmsd: hint: otgmsd-gadget -C empty.conf check" ] || fail "$stderr"
 }
 
 @test "without configfs: stop has nothing to do, check and start give the same reason and hint" {
