@@ -39,6 +39,8 @@ like "-v says what is done" "$err" 'partition 1, vfat, by /dev/loop'
 umount mnt
 ok "fake: checks" mount -f -t msd $image mnt
 nok "fake: mounts nothing" mountpoint -q mnt
+status "fake: a mount point that is not there" 32 mount.msd -f $image nowhere
+like "is named" "$err" "^mount.msd: nowhere: No such file or directory"
 unshare -m --propagation private sh -c 'touch ready; exec sleep 60' &
 ns=$!
 wait_for 5 test -e ready
