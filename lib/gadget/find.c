@@ -66,9 +66,11 @@ static int list_names(const char *path, const char *prefix, struct names *ret)
 
 	if (fd < 0)
 		return -errno;
-	while ((n = getdents64(fd, buf, sizeof(buf))) > 0) {
+	/* configfs gives all that there is room for */
+	for (n = sizeof(buf); n > (ssize_t)(sizeof(buf) - sizeof(struct dirent64)); ) {
 		const struct dirent64 *entry;
 
+		n = getdents64(fd, buf, sizeof(buf));
 		for (ssize_t at = 0; rc == 0 && at < n; at += entry->d_reclen) {
 			entry = (const void *)(buf + at);
 			if (entry->d_name[0] != '.' && !strncmp(entry->d_name, prefix, strlen(prefix)))
@@ -160,6 +162,16 @@ struct drives {
 	size_t n;
 };
 
+/* The LUNs of a function; lun.0 is always there, so the links of one folder tell that it is all. */
+static int list_luns(const char *path, struct names *ret)
+{
+	struct stat st;
+
+	if (stat(path, &st) == 0 && st.st_nlink == 3)
+		return add_name(ret, LUN_PREFIX "0");
+	return list_names(path, LUN_PREFIX, ret);
+}
+
 static int add_luns(const char *dir, const char *gadget, const struct names *functions, size_t i,
 		    struct drives *drives)
 {
@@ -170,7 +182,7 @@ static int add_luns(const char *dir, const char *gadget, const struct names *fun
 	if (snprintf(path, sizeof(path), "%s/%s/functions/%s", dir, gadget, functions->v[i]) >=
 	    (int)sizeof(path))
 		return -ENAMETOOLONG;
-	rc = list_names(path, LUN_PREFIX, &luns);
+	rc = list_luns(path, &luns);
 	if (rc < 0)
 		return rc;
 	for (size_t j = 0; j < luns.n; j++) {

@@ -145,6 +145,9 @@ static int settle(const char *target, uint64_t timeout_ms, struct msd_error *err
 	int rc;
 
 	make_names(target, &names);
+	/* not rw for holders; whoever just becomes one will come here, too */
+	if (access(names.mark, F_OK) < 0)
+		return 0;
 	rc = lock_change(target, &names, timeout_ms, &change, err);
 	if (rc < 0 || is_held(&names))
 		return rc;
