@@ -13,6 +13,7 @@
 #include "gadget/gadget.h"
 #include "out.h"
 #include "storage/check.h"
+#include "storage/remote.h"
 #include "tool.h"
 
 /* PiKVM's name, which scripts know. */
@@ -67,14 +68,25 @@ static int run_start(struct command *command, struct msd_error *err)
 	return msd_gadget_start(&command->config->gadget, &command->gadget_options, err);
 }
 
+/* What does not answer cannot be kept in, and shall not hang us. */
+static int free_drives(struct command *command, struct msd_error *err)
+{
+	return msd_remote_free_gadget(command->config->gadget.name, command->gadget_options.dry_run,
+				      &command->tool.log, err);
+}
+
 static int run_stop(struct command *command, struct msd_error *err)
 {
-	return msd_gadget_stop(command->config->gadget.name, &command->gadget_options, err);
+	int rc = free_drives(command, err);
+
+	return rc < 0 ? rc : msd_gadget_stop(command->config->gadget.name, &command->gadget_options, err);
 }
 
 static int run_restart(struct command *command, struct msd_error *err)
 {
-	return msd_gadget_restart(&command->config->gadget, &command->gadget_options, err);
+	int rc = free_drives(command, err);
+
+	return rc < 0 ? rc : msd_gadget_restart(&command->config->gadget, &command->gadget_options, err);
 }
 
 /* Without -g these take the gadget that otgmsd takes. */
@@ -83,13 +95,14 @@ static int run_on_drives(struct command *command, struct msd_error *err,
 				    struct msd_error *))
 {
 	char found[NAME_MAX + 1];
+	const char *name = command->gadget ? command->gadget : found;
 	int rc = msd_gadget_check_configfs(err);
 
 	if (rc == 0 && !command->gadget)
 		rc = msd_find_gadget(MSD_GADGETS_DIR, command->config->gadget.name, found, err);
-	if (rc < 0)
-		return rc;
-	return run(command->gadget ? command->gadget : found, &command->gadget_options, err);
+	if (rc == 0)
+		rc = msd_remote_free_gadget(name, true, &command->tool.log, err);
+	return rc < 0 ? rc : run(name, &command->gadget_options, err);
 }
 
 static int run_replug(struct command *command, struct msd_error *err)

@@ -201,7 +201,7 @@ static int list_drive(struct out *out, const char *dir, const struct msd_drive_i
 	_cleanup_(msd_lun_closep) struct msd_lun *lun = NULL;
 	struct msd_lun_options opts;
 	struct msd_lun_state state;
-	struct stat st;
+	struct statx st;
 	int asked, rc = msd_lun_open_drive(dir, id, &lun, err);
 
 	if (rc == 0)
@@ -221,8 +221,8 @@ static int list_drive(struct out *out, const char *dir, const struct msd_drive_i
 		out_text(out, COL_IMAGE, state.file);
 		out_bool(out, COL_DELETED, state.deleted);
 		asked = state.deleted ? -ENOENT : msd_remote_stat(state.file, *timeout_ms, &st);
-		if (asked == 0 && S_ISREG(st.st_mode))
-			out_size(out, COL_SIZE, (uint64_t)st.st_size);
+		if (asked == 0 && S_ISREG(st.stx_mode))
+			out_size(out, COL_SIZE, st.stx_size);
 		/* dead servers cost one time-out together */
 		if (asked == -ETIMEDOUT)
 			*timeout_ms = 0;

@@ -5,35 +5,40 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/cleanup.h"
 
-/* Whether /proc/PID is one of them. */
-static bool is_storage_thread(int proc_fd, const char *pid)
+/* A thread that waits each time that it is looked at waits for more than a slow disk. */
+#define STUCK_SAMPLES 4
+#define STUCK_SAMPLE_MS 100
+
+/* The letter of its state if /proc/PID is one of them, else 0. */
+static char read_state(int proc_fd, const char *pid)
 {
 	_cleanup_close_ int fd = -1;
 	char path[NAME_MAX + 8], line[128], *rest;
+	char state;
 	int ppid;
 	ssize_t n;
 
 	snprintf(path, sizeof(path), "%s/stat", pid);
 	fd = openat(proc_fd, path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
-		return false;
+		return 0;
 	n = read(fd, line, sizeof(line) - 1);
 	if (n <= 0)
-		return false;
+		return 0;
 	line[n] = '\0';
 	rest = strstr(line, " (file-storage) ");
 	/* a program may take the name, but only kthreadd's children have 2 for a parent */
-	return rest && sscanf(rest, " (file-storage) %*c %d", &ppid) == 1 && ppid == 2;
+	return rest && sscanf(rest, " (file-storage) %c %d", &state, &ppid) == 2 && ppid == 2 ? state : 0;
 }
 
-static int for_each(int (*fn)(int proc_fd, int pid, void *data, struct msd_error *err),
+static int for_each(int (*fn)(int proc_fd, int pid, char state, void *data, struct msd_error *err),
 		    void *data, struct msd_error *err)
 {
 	_cleanup_closedir_ DIR *proc = opendir("/proc");
@@ -44,14 +49,15 @@ static int for_each(int (*fn)(int proc_fd, int pid, void *data, struct msd_error
 		return msd_fail_errno(err, errno, "/proc");
 	while (rc == 0 && (entry = readdir(proc))) {
 		int pid = atoi(entry->d_name);
+		char state = pid > 0 ? read_state(dirfd(proc), entry->d_name) : 0;
 
-		if (pid > 0 && is_storage_thread(dirfd(proc), entry->d_name))
-			rc = fn(dirfd(proc), pid, data, err);
+		if (state)
+			rc = fn(dirfd(proc), pid, state, data, err);
 	}
 	return rc;
 }
 
-static int unlock(int proc_fd, int pid, void *data, struct msd_error *err)
+static int unlock(int proc_fd, int pid, char state, void *data, struct msd_error *err)
 {
 	if (kill(pid, SIGUSR1) < 0 && errno != ESRCH)
 		return msd_fail_errno(err, errno, "kernel thread file-storage, %d", pid);
@@ -64,7 +70,7 @@ int msd_threads_unlock(struct msd_error *reterr)
 }
 
 /* wchar counts every write; write_bytes leaves out what rewrites a page that is dirty already. */
-static int add_written(int proc_fd, int pid, void *data, struct msd_error *err)
+static int add_written(int proc_fd, int pid, char state, void *data, struct msd_error *err)
 {
 	_cleanup_close_ int fd = -1;
 	uint64_t *sum = data;
@@ -93,4 +99,20 @@ int msd_threads_read_written(uint64_t *ret_bytes, struct msd_error *reterr)
 	if (rc == 0)
 		*ret_bytes = sum;
 	return rc;
+}
+
+static int is_waiting(int proc_fd, int pid, char state, void *data, struct msd_error *err)
+{
+	/* of what cannot be interrupted */
+	return state == 'D';
+}
+
+bool msd_threads_are_stuck(void)
+{
+	const struct timespec nap = { .tv_nsec = STUCK_SAMPLE_MS * 1000000L };
+	int i;
+
+	for (i = 0; i < STUCK_SAMPLES && for_each(is_waiting, NULL, NULL) == 1; i++)
+		nanosleep(&nap, NULL);
+	return i == STUCK_SAMPLES;
 }

@@ -3,6 +3,7 @@
 #ifndef MSD_GADGET_THREADS_H
 #define MSD_GADGET_THREADS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/error.h"
@@ -18,5 +19,8 @@ int msd_threads_unlock(struct msd_error *reterr);
  * a host is writing. Returns 0 or -errno.
  */
 int msd_threads_read_written(uint64_t *ret_bytes, struct msd_error *reterr);
+
+/* Whether one of them waits in the kernel for a file that does not answer, and goes on waiting. */
+bool msd_threads_are_stuck(void);
 
 #endif

@@ -157,7 +157,7 @@ static bool ends_with(const char *text, const char *end)
 static void check_medium(struct check *check, const struct msd_drive_id *id, const char *file)
 {
 	char name[2 * NAME_MAX], options[2 * NAME_MAX];
-	int rc = check_answers(file);
+	int rc = msd_remote_ask(file, MSD_CHECK_TIMEOUT_MS, NULL);
 
 	msd_drive_id_format(id, name, sizeof(name));
 	msd_drive_id_options(id, options, sizeof(options));

@@ -31,7 +31,4 @@ void check_gadget(struct check *check);
 /* storage, owner, mounts, incomplete, room */
 void check_storage(struct check *check);
 
-/* Whether the file system at path answers in time: 0, -errno of its answer, -ETIMEDOUT. */
-int check_answers(const char *path);
-
 #endif

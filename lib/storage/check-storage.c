@@ -15,6 +15,7 @@
 #include "storage/check-priv.h"
 #include "storage/hold.h"
 #include "storage/layout.h"
+#include "storage/remote.h"
 #include "storage/root.h"
 #include "storage/writers.h"
 
@@ -164,8 +165,8 @@ static void check_incomplete(struct check *check, const struct msd_root *root, c
 	while (dir && (entry = readdir(dir))) {
 		const char *name = entry->d_name;
 		size_t len = strlen(name);
-		int image_len = (int)(len - strlen(MARK) - strlen(INCOMPLETE));
 		char image[PATH_MAX];
+		int image_len = (int)(len - strlen(MARK) - strlen(INCOMPLETE));
 
 		if (image_len <= 0 || strncmp(name, MARK, strlen(MARK)) ||
 		    strcmp(name + len - strlen(INCOMPLETE), INCOMPLETE))
@@ -182,7 +183,7 @@ static void check_incomplete(struct check *check, const struct msd_root *root, c
 /* Below a mount point: only when its file system answers. */
 static void check_content(struct check *check, const struct msd_root *root, const char *path)
 {
-	int rc = check_answers(path);
+	int rc = msd_remote_ask(path, MSD_CHECK_TIMEOUT_MS, NULL);
 
 	if (rc < 0) {
 		check_add(check, MSD_CHECK_FAIL, "mounts", "%s: %s", path,
@@ -270,7 +271,7 @@ void check_storage(struct check *check)
 	} else {
 		check_add(check, MSD_CHECK_OK, "storage", "%s: a folder, no mount of its own", root.path);
 	}
-	rc = check_answers(root.path);
+	rc = msd_remote_ask(root.path, MSD_CHECK_TIMEOUT_MS, NULL);
 	if (rc == 0)
 		check_owner(check, &root);
 	check_content(check, &root, root.path);

@@ -3,15 +3,9 @@
 #include "storage/check.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "storage/check-priv.h"
@@ -60,35 +54,6 @@ void check_add_error(struct check *check, enum msd_check_level level, const char
 	check_add(check, level, subject, "%s", err->msg);
 	if (err->hint[0])
 		check_hint(check, "%s", err->hint);
-}
-
-/* In a child: what hangs in the kernel cannot be called off, only left behind. */
-int check_answers(const char *path)
-{
-	int fds[2], answer = -ETIMEDOUT;
-	struct pollfd poll_fd;
-	struct statx st;
-	pid_t pid;
-
-	if (pipe(fds) < 0)
-		return -errno;
-	pid = fork();
-	if (pid == 0) {
-		/* what NFS has in its cache says nothing about the server */
-		answer = statx(AT_FDCWD, path, AT_STATX_FORCE_SYNC, STATX_BASIC_STATS, &st) < 0 ? -errno : 0;
-		_Exit(write(fds[1], &answer, sizeof(answer)) < 0);
-	}
-	close(fds[1]);
-	poll_fd = (struct pollfd){ .fd = fds[0], .events = POLLIN };
-	if (pid < 0 || (poll(&poll_fd, 1, MSD_CHECK_TIMEOUT_MS) == 1 &&
-			read(fds[0], &answer, sizeof(answer)) != sizeof(answer)))
-		answer = -EIO;
-	close(fds[0]);
-	if (pid > 0 && answer == -ETIMEDOUT)
-		kill(pid, SIGKILL);
-	if (pid > 0)
-		waitpid(pid, NULL, answer == -ETIMEDOUT ? WNOHANG : 0);
-	return answer;
 }
 
 int msd_checks_read(const struct msd_check_options *options, struct msd_check **ret, size_t *ret_n,

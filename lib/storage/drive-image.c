@@ -12,7 +12,6 @@
 #include "base/cleanup.h"
 #include "base/parse.h"
 #include "drive-priv.h"
-#include "storage/root.h"
 #include "storage/usage.h"
 
 #define FLASH_BLOCK_BYTES 512
@@ -45,25 +44,24 @@ static int open_image(const char *name, struct msd_image *image, struct msd_erro
 	return fd < 0 ? msd_fail_errno(err, errno, "%s", name) : fd;
 }
 
-static int open_in_storage(const char *name, const char *storage_path, struct msd_image *image,
-			   struct msd_error *err)
+static int open_in_storage(struct msd_drive *drive, const char *name, const char *storage_path,
+			   struct msd_image *image, struct msd_error *err)
 {
-	struct msd_root root = { 0 };
+	const struct msd_root *root = strchr(name, '/') ? NULL : msd_drive_read_root(drive, storage_path);
 	char path[PATH_MAX];
 	int rc;
 
-	if (strchr(name, '/') || msd_root_read(MSD_FSTAB, storage_path, &root, NULL) < 0)
+	if (!root)
 		return -MSD_E_NOTFOUND;
-	if (snprintf(path, sizeof(path), "%s/%s", root.path, name) >= (int)sizeof(path))
-		rc = msd_fail_errno(err, ENAMETOOLONG, "%s/%s", root.path, name);
+	if (snprintf(path, sizeof(path), "%s/%s", root->path, name) >= (int)sizeof(path))
+		rc = msd_fail_errno(err, ENAMETOOLONG, "%s/%s", root->path, name);
 	else
 		rc = open_image(path, image, err);
 	if (rc == -MSD_E_NOTFOUND) {
 		msd_fail(err, MSD_E_NOTFOUND, "%s: there is no such file, neither here nor in %s",
-			 name, root.path);
+			 name, root->path);
 		msd_hint(err, "msd-store list shows the images of the storage");
 	}
-	msd_root_done(&root);
 	return rc;
 }
 
@@ -105,14 +103,14 @@ static int read_content(int fd, struct msd_image *image, struct msd_error *err)
 	return 0;
 }
 
-int msd_image_read(const char *name, const char *storage_path, struct msd_image *ret,
-		   struct msd_error *reterr)
+int msd_image_read(struct msd_drive *drive, const char *name, const char *storage_path,
+		   struct msd_image *ret, struct msd_error *reterr)
 {
 	_cleanup_close_ int fd = open_image(name, ret, reterr);
 	int rc;
 
 	if (fd == -MSD_E_NOTFOUND)
-		fd = open_in_storage(name, storage_path, ret, reterr);
+		fd = open_in_storage(drive, name, storage_path, ret, reterr);
 	if (fd < 0)
 		return fd;
 	rc = read_path(fd, name, ret, reterr);
@@ -214,7 +212,8 @@ static int check_users(const struct msd_drive *drive, const struct msd_image *im
 	const struct msd_usage *found;
 	struct msd_usage *usage;
 	size_t n, i;
-	int rc = msd_usage_read_for(&drive->id, image->path, &image->st, local, &usage, &n, err);
+	int rc = msd_usage_read_for(&drive->id, image->path, &image->st, drive->mounts, local,
+				    &usage, &n, err);
 
 	if (rc < 0)
 		return rc;

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "storage/drive.h"
+#include "storage/root.h"
 
 struct msd_drive {
 	struct msd_drive_id id;
@@ -14,11 +15,17 @@ struct msd_drive {
 	char dir[PATH_MAX];		/* of the gadgets */
 	char name[2 * NAME_MAX];	/* "drive 1 of gadget kvmd" */
 	char options[2 * NAME_MAX];	/* "-i 1" */
+	struct msd_root root;		/* of the storage, once it was asked for; or empty */
+	struct libmnt_table *mounts;	/* when something was in; or NULL */
+	bool dead;			/* the file server of the medium that is in says nothing */
 };
 
 /* The controller that the gadget is bound to, "" for none. Returns 0 or -errno. */
 int msd_drive_read_udc(const struct msd_drive *drive, char *buf, size_t len,
 		       struct msd_error *reterr);
+
+/* The storage, NULL for none. */
+const struct msd_root *msd_drive_read_root(struct msd_drive *drive, const char *storage_path);
 
 /* An image that shall become a medium. */
 struct msd_image {
@@ -34,8 +41,8 @@ struct msd_image {
  * it. Returns 0; -MSD_E_NOTFOUND; -MSD_E_REFUSED for what cannot be a medium by its kind or its
  * name; -errno.
  */
-int msd_image_read(const char *name, const char *storage_path, struct msd_image *ret,
-		   struct msd_error *reterr);
+int msd_image_read(struct msd_drive *drive, const char *name, const char *storage_path,
+		   struct msd_image *ret, struct msd_error *reterr);
 
 /*
  * All checks of an image that shall be the medium of a drive with the flags of to. Returns 0;
@@ -69,7 +76,7 @@ void msd_undo_run(const struct msd_drive *drive);
  * nothing needs it rw. What fails here is a warning, except that a sync that fails is the
  * image's loss: -errno.
  */
-int msd_drive_settle(const struct msd_drive *drive, const struct msd_lun_state *old,
+int msd_drive_settle(struct msd_drive *drive, const struct msd_lun_state *old,
 		     const char *storage_path, struct msd_error *reterr);
 
 #endif

@@ -10,6 +10,7 @@
 #include "base/cleanup.h"
 #include "base/lock.h"
 #include "drive-priv.h"
+#include "storage/remote.h"
 
 /*
  * "INODE CDROM RO FILE", where FILE goes on to the end. The inode is that of the LUN's directory:
@@ -102,7 +103,8 @@ void msd_undo_run(const struct msd_drive *drive)
 		msd_log(drive->log, MSD_LOG_WARNING,
 			"%s: a change of it was interrupted, and its old state is put back: %s",
 			drive->name, old.file[0] ? old.file : "no medium");
-		if (msd_lun_change(drive->lun, &now, &old, MSD_EJECT_PLAIN, drive->log, &err) < 0)
+		if ((old.file[0] && msd_remote_check(NULL, old.file, &err) < 0) ||
+		    msd_lun_change(drive->lun, &now, &old, MSD_EJECT_PLAIN, drive->log, &err) < 0)
 			msd_log(drive->log, MSD_LOG_WARNING, "%s", err.msg);
 	}
 	msd_undo_remove(drive);

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "drive-priv.h"
+#include "storage/remote.h"
 
 /* The kernel tells nobody of a host's eject: neither inotify nor an uevent. */
 #define POLL_MS 100
@@ -78,5 +79,8 @@ int msd_drive_wait(struct msd_drive *drive, enum msd_wait what, uint64_t timeout
 		return msd_fail(reterr, MSD_E_NOTFOUND, "%s: was torn down meanwhile", drive->name);
 	if (rc < 0)
 		return rc;
-	return what == MSD_WAIT_EJECTED ? msd_drive_settle(drive, &first, storage_path, reterr) : 0;
+	if (what != MSD_WAIT_EJECTED)
+		return 0;
+	drive->dead = first.file[0] && !first.ro && msd_remote_check(NULL, first.file, NULL) < 0;
+	return msd_drive_settle(drive, &first, storage_path, reterr);
 }

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <libmount.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +18,8 @@
 #include "gadget/threads.h"
 #include "drive-priv.h"
 #include "storage/hold.h"
-#include "storage/root.h"
+#include "storage/remote.h"
+#include "storage/remount.h"
 
 /* A CD of more is cut to 1,151,999 blocks of 2048 bytes by kernels without DVD support. */
 #define CD_MAX_BYTES (1151999ULL * 2048)
@@ -56,6 +58,8 @@ struct msd_drive *msd_drive_close(struct msd_drive *drive)
 	if (!drive)
 		return NULL;
 	msd_lun_close(drive->lun);
+	msd_root_done(&drive->root);
+	mnt_unref_table(drive->mounts);
 	free(drive);
 	return NULL;
 }
@@ -63,6 +67,13 @@ struct msd_drive *msd_drive_close(struct msd_drive *drive)
 void msd_drive_closep(struct msd_drive **drive)
 {
 	msd_drive_close(*drive);
+}
+
+const struct msd_root *msd_drive_read_root(struct msd_drive *drive, const char *storage_path)
+{
+	if (!drive->root.path && msd_root_read(MSD_FSTAB, storage_path, &drive->root, NULL) < 0)
+		return NULL;
+	return &drive->root;
 }
 
 const struct msd_drive_id *msd_drive_get_id(const struct msd_drive *drive)
@@ -162,25 +173,22 @@ static bool is_under(const char *path, const char *folder)
 }
 
 /* A read-only file system is made rw if it is the storage's; *ret holds it so. */
-static int make_writable(const struct msd_drive *drive, const struct msd_image *image,
+static int make_writable(struct msd_drive *drive, const struct msd_image *image,
 			 const struct msd_drive_change *change, struct msd_hold **ret,
 			 struct msd_error *err)
 {
-	struct msd_root root = { 0 };
+	const struct msd_root *root;
 	char command[900];
 	struct msd_drive_change ro_change = *change;
 	int rc = -EROFS;
 
-	if (!S_ISBLK(image->st.st_mode) &&
-	    msd_root_read(MSD_FSTAB, change->storage_path, &root, NULL) == 0) {
-		if (root.target && is_under(image->path, root.path)) {
-			rc = 0;
-			if (change->dry_run)
-				change->dry_run(change->dry_run_data, root.target, NULL);
-			else
-				rc = msd_hold_new(&root, MSD_HOLD_TIMEOUT_MS, ret, err);
-		}
-		msd_root_done(&root);
+	root = S_ISBLK(image->st.st_mode) ? NULL : msd_drive_read_root(drive, change->storage_path);
+	if (root && root->target && is_under(image->path, root->path)) {
+		rc = 0;
+		if (change->dry_run)
+			change->dry_run(change->dry_run_data, root->target, NULL);
+		else
+			rc = msd_hold_new(root, MSD_HOLD_TIMEOUT_MS, ret, err);
 	}
 	if (rc == -EROFS) {
 		msd_fail(err, EROFS, "%s: cannot be writable for the host, since its %s is read-only",
@@ -264,15 +272,32 @@ static int check_cut(const struct msd_drive *drive, int kmsg, const struct msd_l
 	return -MSD_E_REFUSED;
 }
 
+static int eject_dead(struct msd_drive *drive, const struct msd_lun_state *from,
+		      const struct msd_drive_change *change, struct msd_error *err)
+{
+	return msd_remote_eject(drive->lun, &drive->id, from->file, change->force, drive->log, err);
+}
+
 /* The writes themselves, with the old state kept on the side for a kill -9. */
 static int run_change(struct msd_drive *drive, const struct msd_lun_state *from,
 		      const struct msd_lun_state *to, const struct msd_image *image,
-		      enum msd_eject eject, struct msd_error *err)
+		      const struct msd_drive_change *change, enum msd_eject eject,
+		      struct msd_error *err)
 {
 	_cleanup_close_ int kmsg = -1;
 	bool may_be_cut = to->cdrom && image->size_bytes > CD_MAX_BYTES;
-	int rc = msd_undo_write(drive, from, err);
+	struct msd_lun_state empty;
+	int rc = 0;
 
+	/* what cannot be put back is out first, and no part of the transaction */
+	if (drive->dead && from->file[0]) {
+		rc = eject_dead(drive, from, change, err);
+		if (rc == 0)
+			rc = msd_lun_read_state(drive->lun, &empty, err);
+		from = &empty;
+	}
+	if (rc == 0)
+		rc = msd_undo_write(drive, from, err);
 	if (rc < 0)
 		return rc;
 	if (may_be_cut)
@@ -327,15 +352,17 @@ static void tell_dry_run(const struct msd_drive *drive, const struct msd_lun_sta
 
 /* An eject alone is one write, and what is configured stays. */
 static int eject_only(struct msd_drive *drive, const struct msd_lun_state *from,
-		      struct msd_lun_state *now, struct msd_error *err)
+		      const struct msd_drive_change *change, struct msd_lun_state *now,
+		      struct msd_error *err)
 {
 	int rc;
 
-	if (!from->ro && host_is_writing(from->file))
+	if (!drive->dead && !from->ro && host_is_writing(from->file))
 		msd_log(drive->log, MSD_LOG_WARNING,
 			"%s: the host is writing to %s now, and loses what it has not written yet",
 			drive->name, from->file);
-	rc = msd_lun_eject(drive->lun, MSD_EJECT_FORCE, drive->log, err);
+	rc = drive->dead ? eject_dead(drive, from, change, err) :
+			   msd_lun_eject(drive->lun, MSD_EJECT_FORCE, drive->log, err);
 	if (rc == 0)
 		rc = msd_lun_read_state(drive->lun, now, err);
 	if (rc == 0 && now->file[0])
@@ -372,11 +399,11 @@ static bool is_readonly(const struct msd_image *image)
 }
 
 /* Everything about the medium that shall be in, and a storage that it can be written on. */
-static int check_medium(const struct msd_drive *drive, const struct msd_lun_state *to,
+static int check_medium(struct msd_drive *drive, const struct msd_lun_state *to,
 			const struct msd_drive_change *change, struct msd_image *image,
 			struct msd_hold **hold, struct msd_error *err)
 {
-	int rc = change->image ? 0 : msd_image_read(to->file, NULL, image, err);
+	int rc = change->image ? 0 : msd_image_read(drive, to->file, NULL, image, err);
 
 	if (rc == 0)
 		rc = msd_image_check(drive, image, to, change, err);
@@ -393,19 +420,26 @@ static int change_locked(struct msd_drive *drive, const struct msd_drive_change 
 	enum msd_eject eject = change->eject || change->unlock ? MSD_EJECT_FORCE : MSD_EJECT_PLAIN;
 	struct msd_image image = { 0 };
 	struct msd_lun_state from, to;
+	struct msd_error server;
 	int rc;
 
 	msd_undo_run(drive);
 	rc = msd_lun_read_state(drive->lun, &from, err);
 	*now = from;
+	if (rc == 0 && from.file[0] && msd_mounts_read(&drive->mounts, NULL) == 0)
+		drive->dead = msd_remote_check(drive->mounts, from.file, &server) < 0;
 	if (rc == 0 && change->image)
-		rc = msd_image_read(change->image, change->storage_path, &image, err);
+		rc = msd_image_read(drive, change->image, change->storage_path, &image, err);
 	if (rc == 0)
 		rc = make_target(drive, &from, change, &image, &to, err);
 	if (rc < 0)
 		return rc;
 	if (!changes(&from, &to, change))
 		return change->unlock ? unlock_only(drive, change, err) : 0;
+	if (to.file[0] && drive->dead && !change->image) {
+		*err = server;
+		return -MSD_E_FAILED;
+	}
 	if (to.file[0])
 		rc = check_medium(drive, &to, change, &image, hold, err);
 	if (rc < 0)
@@ -415,9 +449,9 @@ static int change_locked(struct msd_drive *drive, const struct msd_drive_change 
 		return 0;
 	}
 	if (!to.file[0] && from.cdrom == to.cdrom && change->rw == MSD_KEEP)
-		rc = eject_only(drive, &from, &to, err);
+		rc = eject_only(drive, &from, change, &to, err);
 	else
-		rc = run_change(drive, &from, &to, &image, eject, err);
+		rc = run_change(drive, &from, &to, &image, change, eject, err);
 	if (rc < 0)
 		return rc;
 	*old = from;
@@ -426,31 +460,29 @@ static int change_locked(struct msd_drive *drive, const struct msd_drive_change 
 	return 0;
 }
 
-int msd_drive_settle(const struct msd_drive *drive, const struct msd_lun_state *old,
+int msd_drive_settle(struct msd_drive *drive, const struct msd_lun_state *old,
 		     const char *storage_path, struct msd_error *reterr)
 {
-	struct msd_root root = { 0 };
+	const struct msd_root *root;
 	struct msd_error err = { 0 };
 	int fd, rc = 0;
 
 	if (!old->file[0] || old->ro)
 		return 0;
-	fd = old->deleted ? -1 : open(old->file, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	fd = old->deleted || drive->dead ? -1 : open(old->file, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	if (fd >= 0) {
 		if (fsync(fd) < 0)
 			rc = msd_fail_errno(reterr, errno, "%s: what the host wrote is not all on the disk",
 					    old->file);
 		close(fd);
 	}
-	if (msd_root_read(MSD_FSTAB, storage_path, &root, NULL) < 0)
-		return rc;
-	if (root.target && is_under(old->file, root.path) &&
-	    msd_hold_settle(&root, MSD_HOLD_TIMEOUT_MS, &err) < 0) {
+	root = msd_drive_read_root(drive, storage_path);
+	if (root && root->target && is_under(old->file, root->path) &&
+	    msd_hold_settle(root, MSD_HOLD_TIMEOUT_MS, &err) < 0) {
 		msd_log(drive->log, MSD_LOG_WARNING, "%s", err.msg);
 		if (err.hint[0])
 			msd_log(drive->log, MSD_LOG_HINT, "%s", err.hint);
 	}
-	msd_root_done(&root);
 	return rc;
 }
 

@@ -193,7 +193,7 @@ static int resolve_target(struct msd_root *root, struct msd_error *err)
 static int check_folder(const char *path, struct msd_error *err)
 {
 	struct stat st;
-	int rc = msd_remote_check(path, err);
+	int rc = msd_remote_check(NULL, path, err);
 
 	if (rc < 0)
 		return rc;

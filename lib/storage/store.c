@@ -30,7 +30,7 @@ int msd_store_open(const struct msd_root *root, const struct msd_log *log, struc
 	struct msd_store *store;
 	ssize_t n;
 
-	if (msd_remote_check(root->path, reterr) < 0)
+	if (msd_remote_check(NULL, root->path, reterr) < 0)
 		return -MSD_E_FAILED;
 	fd = open(root->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))

@@ -386,10 +386,13 @@ int msd_usage_read(const char *path, struct msd_usage **ret, size_t *ret_n,
 }
 
 int msd_usage_read_for(const struct msd_drive_id *drive, const char *path, const struct stat *st,
-		       bool local, struct msd_usage **ret, size_t *ret_n, struct msd_error *reterr)
+		       struct libmnt_table *mounts, bool local, struct msd_usage **ret,
+		       size_t *ret_n, struct msd_error *reterr)
 {
-	struct search search = { .st = *st, .except = drive };
+	struct search search = { .st = *st, .except = drive, .mounts = mounts };
 
+	if (mounts)
+		mnt_ref_table(mounts);
 	return search_all(&search, path, local, ret, ret_n, reterr);
 }
 

@@ -10,6 +10,8 @@
 #include "base/error.h"
 #include "gadget/find.h"
 
+struct libmnt_table;
+
 enum msd_usage_kind {
 	MSD_USAGE_DRIVE,	/* it is the medium of a drive of a gadget */
 	MSD_USAGE_LOOP,		/* attached to a loop device */
@@ -36,10 +38,11 @@ int msd_usage_read(const char *path, struct msd_usage **ret, size_t *ret_n,
 
 /*
  * The same for what shall be the medium of drive, which does not count, and of which stat(2) is
- * known; without local, the other drives alone.
+ * known; the table of mounts, too, unless it is NULL; without local, the other drives alone.
  */
 int msd_usage_read_for(const struct msd_drive_id *drive, const char *path, const struct stat *st,
-		       bool local, struct msd_usage **ret, size_t *ret_n, struct msd_error *reterr);
+		       struct libmnt_table *mounts, bool local, struct msd_usage **ret,
+		       size_t *ret_n, struct msd_error *reterr);
 
 void msd_usage_free(struct msd_usage *usage, size_t n);
 

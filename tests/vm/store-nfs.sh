@@ -14,7 +14,8 @@ echo 0 >/proc/sys/fs/leases-enable
 ok "an NFS server" start_nfs /srv
 ok "… mounted in the storage" mount -t nfs -o vers=4.2,actimeo=0 127.0.0.1:/ $store/nfs
 make_image image 1M
-pikvm_gadget 3
+pikvm_gadget 4
+ok "… and a drive of ours" otgmsd-gadget start --drives=5
 # in time: a dead server holds whoever asks it, and not even TERM ends that
 soon()
 {
@@ -28,6 +29,13 @@ is "… shows both" "${out//$'\n'/ }" "b.img nfs/a.img"
 ok "verify" msd-store verify
 ok "a drive has an image of the server" otgmsd -i 1 --set-rw=0 --set-cdrom=0 --set-image=$store/nfs/a.img
 losetup -r /dev/loop7 $store/nfs/a.img
+for drive in 0 3 4; do
+  cp image $store/nfs/$drive.img
+  ok "drive $drive has one, rw" otgmsd -i $drive --set-rw=1 --set-cdrom=0 --set-image=$store/nfs/$drive.img
+done
+ok "the host has them all" wait_drives 5 60
+sleep 2
+sync
 
 stop_nfs
 begin=$EPOCHREALTIME
@@ -74,6 +82,43 @@ cp /etc/fstab fstab.old
 status "a storage on the dead server" 1 soon msd-store -C nfs.conf list
 like "… is named, with a way out" "$err" "$store/nfs: its file server does not answer.*hint: umount -l $store/nfs"
 cp fstab.old /etc/fstab
+
+# --- the medium of the drive itself is on the dead server -------------------------------------------
+
+# As soon, and within 10 s.
+bounded() # DESCRIPTION STATUS CMD…
+{
+  local begin=$EPOCHREALTIME
+
+  status "$1" "$2" soon "${@:3}"
+  is "… in time" $((${EPOCHREALTIME/./} - ${begin/./} < 10000000)) 1
+}
+bounded "its flags are refused" 1 otgmsd -i 3 --set-rw=0
+like "… naming the server" "$err" "$store/nfs/3.img: its file server does not answer.*hint: umount -l $store/nfs"
+bounded "eject of what was ro" 0 otgmsd -i 1 --eject
+like "… with a warning" "$err" "$store/nfs/a.img: is out; its file server does not answer"
+is "… the drive is empty" "$(<$gadgets/kvmd/functions/mass_storage.usb1/lun.0/file)" ""
+bounded "another image instead of what was rw" 0 otgmsd -i 3 --set-rw=0 --set-image=$store/b.img
+like "… it is in" "$out" "Image file:  $store/b.img"
+wait_drive 0
+dd if="$host_dev" of=/dev/null bs=64k skip=3 count=1 iflag=direct status=none 2>/dev/null &
+waits()
+{
+  [[ $(cat /proc/[0-9]*/stat 2>/dev/null) =~ \(file-storage\)\ D\  ]]
+}
+ok "the host reads from the server" wait_for 5 waits
+bounded "eject is refused then" 6 otgmsd -i 0 --eject
+like "… with the way out" "$err" "hint: otgmsd -i 0 --eject --force: "
+bounded "replug, too" 6 otgmsd-gadget replug
+ok "… the drive is as it was" soon otgmsd -i 0
+is "… with its image" "$(<$gadgets/kvmd/functions/mass_storage.usb0/lun.0/file)" "$store/nfs/0.img"
+bounded "--force does it" 0 otgmsd -i 0 --eject --force
+is "… the drive is empty" "$(<$gadgets/kvmd/functions/mass_storage.usb0/lun.0/file)" ""
+ok "… the server's mount stays" grep -q " $store/nfs nfs4 " /proc/mounts
+bounded "stop takes our drive away" 0 otgmsd-gadget stop
+like "… and its medium out" "$err" "$store/nfs/4.img: is out; its file server does not answer"
+is "… the others stay" "$(<$gadgets/kvmd/UDC)" dummy_udc.0
+bounded "check" 3 otgmsd-gadget check
 
 resume_nfs
 listed()
