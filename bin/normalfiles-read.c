@@ -40,6 +40,13 @@ struct list {
 	char date[12];
 };
 
+static void put_two(char *to, char before, unsigned number)
+{
+	to[0] = before;
+	to[1] = (char)('0' + number / 10);
+	to[2] = (char)('0' + number % 10);
+}
+
 /* ISO 8601 in local time; the calendar is asked once for the files of one day. */
 static void format_time(struct list *list, time_t t, char *buf, size_t len)
 {
@@ -62,8 +69,11 @@ static void format_time(struct list *list, time_t t, char *buf, size_t len)
 		return;
 	}
 	t -= list->day;
-	snprintf(buf, len, "%sT%02d:%02d:%02d", list->date, (int)(t / 3600), (int)(t / 60 % 60),
-		 (int)(t % 60));
+	stpcpy(buf, list->date);
+	put_two(buf + 10, 'T', (unsigned)(t / 3600));
+	put_two(buf + 13, ':', (unsigned)(t / 60 % 60));
+	put_two(buf + 16, ':', (unsigned)(t % 60));
+	buf[19] = '\0';
 }
 
 static int list_node(void *data, enum msd_walk_event event, const char *path,
@@ -137,12 +147,13 @@ static int list_path(struct list *list, const char *operand)
 
 int normalfiles_list(struct normalfiles *nf)
 {
+	static char buffer[65536];	/* until the program ends */
 	struct list list = { .nf = nf };
 	int rc = normalfiles_open(nf, false, -1);
 
 	if (rc < 0)
 		return normalfiles_finish(nf, rc);
-	setvbuf(stdout, NULL, _IOFBF, 65536);
+	setvbuf(stdout, buffer, _IOFBF, sizeof(buffer));
 	rows_begin(&list.rows, &nf->tool, "files", list_columns,
 		   sizeof(list_columns) / sizeof(list_columns[0]), &nf->out);
 	if (nf->n_operands == 1)

@@ -27,17 +27,27 @@ static void choose(struct rows *rows, const char *names)
 	}
 }
 
+/* Rows are many: without printf and the locks of stdio a list takes half the time. */
+static void print_blanks(size_t n)
+{
+	while (n-- > 0)
+		putchar_unlocked(' ');
+}
+
 static void print_cell(const struct rows *rows, unsigned i, const char *text)
 {
 	const struct rows_column *column = &rows->columns[rows->order[i]];
 	bool last = i + 1 == rows->n_order, right = column->type != OUT_TEXT;
+	size_t len = strlen(text), width = (size_t)column->width;
+	size_t blanks = len < width && !(last && !right) ? width - len : 0;
 
 	if (i > 0)
-		putchar(' ');
-	if (last && !right)
-		fputs(text, stdout);
-	else
-		printf("%*s", right ? column->width : -column->width, text);
+		putchar_unlocked(' ');
+	if (right)
+		print_blanks(blanks);
+	fwrite_unlocked(text, 1, len, stdout);
+	if (!right)
+		print_blanks(blanks);
 }
 
 void rows_begin(struct rows *rows, struct tool *tool, const char *name,
@@ -62,7 +72,7 @@ void rows_begin(struct rows *rows, struct tool *tool, const char *name,
 		return;
 	for (unsigned i = 0; i < rows->n_order; i++)
 		print_cell(rows, i, columns[rows->order[i]].name);
-	putchar('\n');
+	putchar_unlocked('\n');
 }
 
 void rows_text(struct rows *rows, unsigned column, const char *text)
@@ -74,28 +84,33 @@ void rows_number(struct rows *rows, unsigned column, uint64_t number)
 {
 	char *cell = rows->numbers[column];
 
-	if (rows->form == ROWS_TABLE && rows->columns[column].type == OUT_SIZE)
+	if (rows->form == ROWS_TABLE && rows->columns[column].type == OUT_SIZE) {
 		msd_format_size(number, cell, sizeof(rows->numbers[0]));
-	else
-		snprintf(cell, sizeof(rows->numbers[0]), "%llu", (unsigned long long)number);
+	} else {
+		cell += sizeof(rows->numbers[0]) - 1;
+		*cell = '\0';
+		do {
+			*--cell = (char)('0' + number % 10);
+		} while ((number /= 10));
+	}
 	rows->cells[column] = cell;
 }
 
 static void print_quoted(const char *text)
 {
-	putchar('"');
+	putchar_unlocked('"');
 	for (; *text; text++) {
 		if (*text == '"' || *text == '\\')
-			putchar('\\');
-		putchar(*text);
+			putchar_unlocked('\\');
+		putchar_unlocked(*text);
 	}
-	putchar('"');
+	putchar_unlocked('"');
 }
 
 static void print_key(const char *name)
 {
 	for (; *name; name++)
-		putchar(*name >= 'A' && *name <= 'Z' ? *name - 'A' + 'a' : *name);
+		putchar_unlocked(*name >= 'A' && *name <= 'Z' ? *name - 'A' + 'a' : *name);
 }
 
 static void print_json(const struct rows *rows)
@@ -114,7 +129,7 @@ static void print_json(const struct rows *rows)
 		else
 			fputs(cell, stdout);
 	}
-	putchar('}');
+	putchar_unlocked('}');
 }
 
 static void print_pairs(const struct rows *rows)
@@ -125,7 +140,7 @@ static void print_pairs(const struct rows *rows)
 		printf("%s%s=", i ? " " : "", rows->columns[rows->order[i]].name);
 		print_quoted(cell ? cell : "");
 	}
-	putchar('\n');
+	putchar_unlocked('\n');
 }
 
 void rows_print(struct rows *rows)
@@ -140,7 +155,7 @@ void rows_print(struct rows *rows)
 
 			print_cell(rows, i, cell ? cell : "");
 		}
-		putchar('\n');
+		putchar_unlocked('\n');
 	}
 	rows->n_rows++;
 	memset(rows->cells, 0, sizeof(rows->cells));

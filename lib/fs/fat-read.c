@@ -250,11 +250,12 @@ static void set_node(struct msd_fs *fs, struct msd_fs_node *node, const struct f
 static int fat_dir_next(struct msd_fs_dir *dir, struct msd_fs_node *ret, struct msd_error *err)
 {
 	struct msd_fs *fs = dir->fs;
-	struct long_name name = { .n_slots = 0 };
+	struct long_name name;
 	const struct fat_dirent *entry;
 	const uint8_t *raw;
 	int rc;
 
+	name.n_slots = 0;
 	while ((rc = msd_fs_dir_slot(dir, &raw, &ret->entry_offset_bytes, err)) > 0) {
 		entry = (const struct fat_dirent *)raw;
 		if (entry->name[0] == FAT_DIRENT_END) {
@@ -280,7 +281,7 @@ static int fat_dir_next(struct msd_fs_dir *dir, struct msd_fs_node *ret, struct 
 			/* the root's number: nothing but ".." may lead back there */
 			msd_fs_damage(fs, ret->entry_offset_bytes,
 				   "folder '%s' has no clusters", ret->name);
-			name = (struct long_name){ .n_slots = 0 };
+			name.n_slots = 0;
 			continue;
 		}
 		return 1;

@@ -70,6 +70,10 @@ int msd_utf16_to_utf8(const uint16_t *units, size_t n, char *text, size_t len)
 		uint32_t c = units[i];
 		unsigned bytes;
 
+		if (c < 0x80 && len - used > 1) {
+			text[used++] = (char)c;
+			continue;
+		}
 		if (c >= 0xD800 && c < 0xE000) {
 			if (c >= 0xDC00 || i + 1 == n || units[i + 1] >> 10 != 0xDC00 >> 10)
 				return -EILSEQ;
