@@ -328,7 +328,9 @@ static int unpack_tar(struct normalfiles *nf)
 
 	/* libarchive asks the locale whether names are UTF-8, which these are */
 	setlocale(LC_CTYPE, "C.UTF-8");
-	rc = normalfiles_open(nf, true, -1);
+	rc = msd_unpack_tar_load(&nf->err);
+	if (rc == 0)
+		rc = normalfiles_open(nf, true, -1);
 	if (rc < 0)
 		return rc;
 	progress_begin(&nf->progress, &nf->tool, nf->when, "unpack");

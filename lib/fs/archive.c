@@ -2,7 +2,6 @@
 /* Archives as sources of a tree, by libarchive, which is loaded only when one is read. */
 #include <archive.h>
 #include <archive_entry.h>
-#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -10,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/archive-load.h"
 #include "base/cleanup.h"
 #include "fs/fat-disk.h"
 #include "tree-priv.h"
@@ -19,10 +19,6 @@
 #define ALIGN_BYTES 4096u
 #define BUFFER_BYTES (256u << 10)
 
-/*
- * With libarchive come libxml2 and a dozen others: to load them takes longer than to make most
- * images. So its functions are looked up when an archive is read, and not before.
- */
 #define FUNCTIONS(F)                                                                              \
 	F(archive_read_new) F(archive_read_free) F(archive_read_support_filter_all)               \
 	F(archive_read_support_format_tar) F(archive_read_support_format_cpio)                    \
@@ -34,10 +30,7 @@
 	F(archive_entry_fflags_text) F(archive_entry_size)
 
 struct library {
-	void *handle;
-#define MEMBER(name) __typeof__(&name) name;
-	FUNCTIONS(MEMBER)
-#undef MEMBER
+	FUNCTIONS(MSD_ARCHIVE_MEMBER)
 };
 
 struct reading {
@@ -55,20 +48,6 @@ struct reading {
 	uint8_t out[BUFFER_BYTES];	/* to the spool */
 	size_t used;
 };
-
-static int load_library(struct library *lib, struct msd_error *err)
-{
-	lib->handle = dlopen("libarchive.so.13", RTLD_NOW | RTLD_LOCAL);
-	if (!lib->handle)
-		return msd_fail(err, MSD_E_UNSUPPORTED, "libarchive: %s", dlerror());
-#define LOOK_UP(name)                                                                             \
-	*(void **)&lib->name = dlsym(lib->handle, #name);                                         \
-	if (!lib->name)                                                                           \
-		return msd_fail(err, MSD_E_UNSUPPORTED, "libarchive: no %s", #name);
-	FUNCTIONS(LOOK_UP)
-#undef LOOK_UP
-	return 0;
-}
 
 /* libarchive's source of bytes. */
 static la_ssize_t read_archive(struct archive *archive, void *data, const void **ret)
@@ -432,7 +411,7 @@ int msd_tree_add_archive(struct msd_tree *tree, int fd, const char *name, const 
 	r->err = reterr;
 	r->name = name;
 	r->fd = fd;
-	rc = load_library(&r->lib, reterr);
+	rc = msd_archive_load(FUNCTIONS(MSD_ARCHIVE_NAME), &r->lib, reterr);
 	if (rc == 0)
 		rc = open_spool(tree, spool_dir, reterr);
 	if (rc == 0) {
@@ -441,8 +420,6 @@ int msd_tree_add_archive(struct msd_tree *tree, int fd, const char *name, const 
 	}
 	if (r->archive)
 		r->lib.archive_read_free(r->archive);
-	if (r->lib.handle)
-		dlclose(r->lib.handle);
 	free(r->links);
 	return rc;
 }

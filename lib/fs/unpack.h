@@ -36,7 +36,11 @@ int msd_unpack(struct msd_fs *fs, const struct msd_fs_node *folder, int dirfd,
 	       const struct msd_unpack_params *params, struct msd_unpack_result *ret,
 	       struct msd_error *reterr);
 
-/* The same as a tar stream (pax) to fd. mirror means nothing. */
+/*
+ * The same as a tar stream (pax) to fd. mirror means nothing. First, before a confinement,
+ * msd_unpack_tar_load(): it returns 0, or -MSD_E_UNSUPPORTED without libarchive.
+ */
+int msd_unpack_tar_load(struct msd_error *reterr);
 int msd_unpack_tar(struct msd_fs *fs, const struct msd_fs_node *folder, int fd,
 		   const struct msd_unpack_params *params, struct msd_unpack_result *ret,
 		   struct msd_error *reterr);
