@@ -116,21 +116,16 @@ void tool_init(struct tool *tool, const char *name, int argc, char **argv,
 void tool_init_plain(struct tool *tool, const char *name, int argc, char **argv,
 		     const struct poptOption *options, const char *operands)
 {
-	/* popt keeps pointers to the table until poptFreeContext */
-	static struct poptOption all[] = {
-		{ NULL, 0, POPT_ARG_INCLUDE_TABLE, NULL, 0, NULL, NULL },
-		{ NULL, 0, POPT_ARG_INCLUDE_TABLE, NULL, 0, "Common options:", NULL },
-		POPT_TABLEEND
-	};
-
 	memset(tool, 0, sizeof(*tool));
 	tool->name = name;
 	tool->log.fn = log_message;
 	tool->log.data = tool;
 	tool->options = options;
-	all[0].arg = (void *)options;
-	all[1].arg = (void *)common_options;
-	tool->popt = poptGetContext(name, argc, (const char **)argv, all, 0);
+	tool->tables[0].argInfo = tool->tables[1].argInfo = POPT_ARG_INCLUDE_TABLE;
+	tool->tables[0].arg = (void *)options;
+	tool->tables[1].arg = (void *)common_options;
+	tool->tables[1].descrip = "Common options:";
+	tool->popt = poptGetContext(name, argc, (const char **)argv, tool->tables, 0);
 	if (!tool->popt) {
 		print_message(tool, "", strerror(ENOMEM));
 		exit(TOOL_FAILED);

@@ -31,6 +31,7 @@ struct tool {
 	struct msd_log log;		/* prints warnings, and steps when verbose */
 	poptContext popt;
 	const struct poptOption *options;	/* the program's own */
+	struct poptOption tables[3];	/* those and the common ones: popt keeps pointers to it */
 	int *given;			/* what tool_next_option returned, freed by tool_done */
 	unsigned n_given;
 	char **kept;			/* option values and operands, freed by tool_done */

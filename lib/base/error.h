@@ -43,7 +43,12 @@ struct msd_error {
 	char hint[1024];		/* what to type next; empty if there is nothing */
 };
 
+#if defined(__x86_64__) && !defined(__clang__)
+/* no message has a number with a fraction: the registers of such need not be kept */
+#define MSD_PRINTF(f, a) __attribute__((format(printf, f, a), target("general-regs-only")))
+#else
 #define MSD_PRINTF(f, a) __attribute__((format(printf, f, a)))
+#endif
 
 /* Fills err (message from fmt, hint cleared). Returns -code. */
 int msd_fail(struct msd_error *err, int code, const char *fmt, ...) MSD_PRINTF(3, 4);
