@@ -93,7 +93,7 @@ static int open_image(struct mkimage *mk, struct msd_io **ret)
 	int rc;
 
 	if (stat(mk->path, &st) < 0) {
-		rc = msd_fail_errno(&mk->err, errno, "%s", mk->path);
+		rc = msd_fail_os(&mk->err, mk->path);
 		return errno == ENOENT ? -(mk->err.code = MSD_E_NOTFOUND) : rc;
 	}
 	if (S_ISBLK(st.st_mode) && !mk->target.device && !mk->dry_run) {

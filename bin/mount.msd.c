@@ -153,7 +153,7 @@ static int become_root(struct job *job, bool has_line, struct msd_error *err)
 	job->options = job->line.options;
 	job->namespace = job->type = NULL;
 	if (setgid(0) < 0 || setuid(0) < 0)
-		return msd_fail_errno(err, errno, "%s", job->source);
+		return msd_fail_os(err, job->source);
 	return 0;
 }
 
@@ -191,14 +191,14 @@ static int prepare(struct job *job, struct msd_error *err)
 		return rc;
 	job->rw = asks_rw(job, has_line);
 	if (!realpath(job->source, job->image))
-		return msd_fail_errno(err, errno, "%s", job->source);
+		return msd_fail_os(err, job->source);
 	rc = msd_options_for_fs(job->options, &rest);
 	if (rc < 0)
-		return msd_fail_errno(err, -rc, "%s", job->source);
+		return msd_fail_on(err, -rc, job->source);
 	if (asprintf(&job->fs_options, "%s%s%s%s%s", job->rw ? "rw" : "ro",
 				job->for_user ? ",nosuid,nodev,noexec," : "", job->user,
 				rest[0] ? "," : "", rest) < 0)
-		rc = msd_fail_errno(err, ENOMEM, "%s", job->source);
+		rc = msd_fail_on(err, ENOMEM, job->source);
 	free(rest);
 	return rc;
 }
@@ -214,7 +214,7 @@ static int open_image(const struct job *job, int *ret, struct msd_error *err)
 	if (fd < 0 || fstat(fd, &st) < 0) {
 		int saved = errno;
 
-		msd_fail_errno(err, saved, "%s", path);
+		msd_fail_on(err, saved, path);
 		if (saved == EROFS)
 			msd_hint(err, "otgmsd-remount rw, or mount it with ro");
 		return -saved;
@@ -260,7 +260,7 @@ static int call_mount(const struct job *job, const char *device, const struct ms
 	int rc;
 
 	if (!cxt)
-		return msd_fail_errno(err, ENOMEM, "%s", job->image);
+		return msd_fail_on(err, ENOMEM, job->image);
 	if (job->type && job->type[3])
 		fstype = job->type + 4;
 	else if (!strcmp(fstype, "ntfs"))
@@ -303,9 +303,9 @@ static int mount_image(struct job *job, struct msd_error *err)
 	if (rc == 0)
 		rc = msd_window_find(fd, job->image, job->partition, &window, err);
 	if (rc == 0 && !job->namespace && stat(job->target, &st) < 0)
-		rc = msd_fail_errno(err, errno, "%s", job->target);
+		rc = msd_fail_os(err, job->target);
 	else if (rc == 0 && !job->namespace && !S_ISDIR(st.st_mode))
-		rc = msd_fail_errno(err, ENOTDIR, "%s", job->target);
+		rc = msd_fail_on(err, ENOTDIR, job->target);
 	if (rc < 0 || job->fake)
 		return rc;
 	rc = msd_loop_attach(fd, job->image, &window, !job->rw, device, &loop, err);

@@ -406,7 +406,7 @@ static int gather(struct mkimage *mk, struct msd_tree **ret)
 	mk->tree.image = mk->path;
 	rc = spool ? msd_tree_new(&mk->tree, &tree) : -ENOMEM;
 	if (rc < 0)
-		return msd_fail_errno(&mk->err, -rc, "%s", mk->path);
+		return msd_fail_on(&mk->err, -rc, mk->path);
 	for (unsigned i = 0; rc == 0 && i < mk->n_sources; i++) {
 		if (strcmp(mk->sources[i], "-"))
 			rc = msd_tree_add_path(tree, mk->sources[i], "", &mk->progress.callback, &mk->err);

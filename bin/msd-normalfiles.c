@@ -111,7 +111,7 @@ static int open_image(struct normalfiles *nf, int flags)
 	if (fd < 0 && errno == ENOENT)
 		return msd_fail(&nf->err, MSD_E_NOTFOUND, "%s: there is no such image", path);
 	if (fd < 0)
-		return msd_fail_errno(&nf->err, errno, "%s", path);
+		return msd_fail_os(&nf->err, path);
 	if (nf->snapshot) {
 		snapshot = take_snapshot(nf, fd);
 		close(fd);

@@ -51,7 +51,7 @@ static int put_one(struct store_args *args, const char *path)
 		rc = errno == ENOENT ? MSD_E_NOTFOUND : errno;
 		return store_report(args, rc == MSD_E_NOTFOUND ?
 			      msd_fail(&err, rc, "%s: no such file", path) :
-			      msd_fail_errno(&err, rc, "%s", path), &err);
+			      msd_fail_on(&err, rc, path), &err);
 	}
 	params.fd = fd;
 	params.source = input ? "standard input" : path;
@@ -103,7 +103,7 @@ static int make_target(struct store_args *args, const char *name, char *buf, siz
 	else
 		n = snprintf(buf, len, "%s", file);
 	if (n >= (int)len)
-		return msd_fail_errno(err, ENAMETOOLONG, "%s", name);
+		return msd_fail_on(err, ENAMETOOLONG, name);
 	if (args->put.force || access(buf, F_OK) < 0)
 		return 0;
 	msd_fail(err, MSD_E_UNSAFE, "%s: is there already", buf);

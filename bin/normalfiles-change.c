@@ -132,7 +132,7 @@ int normalfiles_mv(struct normalfiles *nf)
 
 	if (rc == 0)
 		rc = folder ? check_folder(nf, folder) :
-			      msd_fail_errno(&nf->err, ENOMEM, "%s", nf->operands[2]);
+			      msd_fail_on(&nf->err, ENOMEM, nf->operands[2]);
 	if (rc == 0)
 		rc = msd_change_rename(change, nf->operands[1], nf->operands[2], &nf->err);
 	return normalfiles_end_change(nf, change, rc);
@@ -187,7 +187,7 @@ static int add_stdin(struct normalfiles *nf, struct msd_change *change)
 	int rc;
 
 	if (!folder)
-		return msd_fail_errno(&nf->err, ENOMEM, "%s", path);
+		return msd_fail_on(&nf->err, ENOMEM, path);
 	rc = nf->parents ? msd_change_mkdir(change, folder, true, &nf->err) : check_folder(nf, folder);
 	return rc < 0 ? rc : msd_change_put(change, path, &source, &nf->err);
 }
@@ -220,12 +220,12 @@ static int gather(struct normalfiles *nf, unsigned n, const char *to, struct msd
 	int rc = msd_tree_new(&params, ret);
 
 	if (rc < 0)
-		return msd_fail_errno(&nf->err, -rc, "%s", nf->operands[0]);
+		return msd_fail_on(&nf->err, -rc, nf->operands[0]);
 	for (unsigned i = 1; rc == 0 && i <= n; i++) {
 		_cleanup_free_ char *folder = choose_folder(nf->operands[i], to);
 
 		if (!folder)
-			return msd_fail_errno(&nf->err, ENOMEM, "%s", nf->operands[i]);
+			return msd_fail_on(&nf->err, ENOMEM, nf->operands[i]);
 		rc = msd_tree_add_path(*ret, nf->operands[i], folder, &nf->progress.callback,
 				       &nf->err);
 		if (rc == -ENOENT && i == n && i > 1)

@@ -55,7 +55,7 @@ static int gather(struct normalfiles *nf, const char *source, const char *image,
 	int rc = spool ? msd_tree_new(&params, ret) : -ENOMEM;
 
 	if (rc < 0)
-		return msd_fail_errno(&nf->err, -rc, "%s", image);
+		return msd_fail_on(&nf->err, -rc, image);
 	if (strcmp(source, "-"))
 		rc = msd_tree_add_path(*ret, source, "", &nf->progress.callback, &nf->err);
 	else

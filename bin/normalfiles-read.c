@@ -137,7 +137,7 @@ static int list_path(struct list *list, const char *operand)
 	if (rc < 0)
 		return rc;
 	if (!path)
-		return msd_fail_errno(&nf->err, ENOMEM, "%s", operand);
+		return msd_fail_on(&nf->err, ENOMEM, operand);
 	tidy_path(operand, path);
 	if (!node.is_dir)
 		return list_node(list, MSD_WALK_FILE, path, &node, &nf->err);
@@ -185,7 +185,7 @@ int normalfiles_cat(struct normalfiles *nf)
 	int rc = normalfiles_open(nf, false, -1);
 
 	if (rc == 0 && (rc = msd_copy_out_new(nf->volume->fs, NULL, &copy)) < 0)
-		msd_fail_errno(&nf->err, -rc, "%s", nf->operands[0]);
+		msd_fail_on(&nf->err, -rc, nf->operands[0]);
 	for (unsigned i = 1; rc == 0 && i < nf->n_operands; i++) {
 		struct msd_fs_node node;
 
@@ -268,17 +268,17 @@ static int get_path(struct normalfiles *nf, struct msd_copy_out *copy, const cha
 		int at = to_dirfd < 0 ? AT_FDCWD : to_dirfd;
 
 		if (mkdirat(at, name, 0777) < 0 && (errno != EEXIST || to_dirfd < 0))
-			return msd_fail_errno(&nf->err, errno, "%s", name);
+			return msd_fail_os(&nf->err, name);
 		fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		if (fd < 0)
-			return msd_fail_errno(&nf->err, errno, "%s", name);
+			return msd_fail_os(&nf->err, name);
 	}
 	if (node.is_dir)
 		return unpack_to(nf, &node, fd < 0 ? to_dirfd : fd);
 	if (to_dirfd < 0)
 		return get_file(nf, copy, &node, to);
 	if (asprintf(&target, "%s/%s", to, node.name) < 0)
-		return msd_fail_errno(&nf->err, ENOMEM, "%s", to);
+		return msd_fail_on(&nf->err, ENOMEM, to);
 	return get_file(nf, copy, &node, target);
 }
 
@@ -305,13 +305,13 @@ int normalfiles_get(struct normalfiles *nf)
 	if (!strcmp(to, "-"))
 		return normalfiles_cat(nf);
 	if (fd < 0 || (!is_dir && nf->n_operands > 2)) {
-		rc = msd_fail_errno(&nf->err, fd < 0 ? errno : ENOTDIR, "%s", to);
+		rc = msd_fail_on(&nf->err, fd < 0 ? errno : ENOTDIR, to);
 		return normalfiles_finish(nf, rc);
 	}
 	rc = normalfiles_open(nf, false, fd);
 	progress_begin(&nf->progress, &nf->tool, nf->when, to);
 	if (rc == 0 && (rc = msd_copy_out_new(nf->volume->fs, &nf->progress.callback, &copy)) < 0)
-		msd_fail_errno(&nf->err, -rc, "%s", nf->operands[0]);
+		msd_fail_on(&nf->err, -rc, nf->operands[0]);
 	for (unsigned i = 1; rc == 0 && i < nf->n_operands; i++)
 		rc = get_path(nf, copy, nf->operands[i], to, is_dir ? fd : -1);
 	msd_copy_out_free(copy);
@@ -348,15 +348,15 @@ static int open_both(struct normalfiles *nf, const char *to)
 	bool is_dir;
 
 	if (fd < 0 && errno != ENOENT)
-		return msd_fail_errno(&nf->err, errno, "%s", to);
+		return msd_fail_os(&nf->err, to);
 	around = fd < 0 ? open_around(to, &is_dir) : -1;
 	if (fd < 0 && around < 0)
-		return msd_fail_errno(&nf->err, errno, "%s", to);
+		return msd_fail_os(&nf->err, to);
 	rc = normalfiles_open(nf, true, fd < 0 ? around : fd);
 	if (rc == 0 && fd < 0) {
 		fd = mkdir(to, 0777) < 0 ? -1 : open(to, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		if (fd < 0)
-			rc = msd_fail_errno(&nf->err, errno, "%s", to);
+			rc = msd_fail_os(&nf->err, to);
 		else
 			msd_confine(fd);
 	}

@@ -236,7 +236,7 @@ static int run_command(struct remount *r, struct msd_error *err)
 	if (pid == 0)
 		exec_command(r, &before, self);
 	if (rc == 0 && pid < 0)
-		rc = msd_fail_errno(err, errno, "%s", r->command[0]);
+		rc = msd_fail_os(err, r->command[0]);
 	status = rc < 0 ? tool_report(&r->tool, rc, err) : wait_for_command(pid, &signals);
 	rc = msd_hold_release(hold, err);
 	if (rc < 0) {

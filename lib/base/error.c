@@ -2,6 +2,7 @@
 /* Error reports. */
 #include "base/error.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -37,6 +38,16 @@ int msd_fail_errno(struct msd_error *err, int errnum, const char *fmt, ...)
 	len = strlen(err->msg);
 	snprintf(err->msg + len, sizeof(err->msg) - len, ": %s", strerror(errnum));
 	return -errnum;
+}
+
+int msd_fail_on(struct msd_error *err, int errnum, const char *subject)
+{
+	return msd_fail_errno(err, errnum, "%s", subject);
+}
+
+int msd_fail_os(struct msd_error *err, const char *subject)
+{
+	return msd_fail_on(err, errno, subject);
 }
 
 void msd_hint(struct msd_error *err, const char *fmt, ...)

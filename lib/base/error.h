@@ -56,6 +56,10 @@ int msd_fail(struct msd_error *err, int code, const char *fmt, ...) MSD_PRINTF(3
 /* The same with ": " and the text of errnum behind the message. Returns -errnum. */
 int msd_fail_errno(struct msd_error *err, int errnum, const char *fmt, ...) MSD_PRINTF(3, 4);
 
+/* The same with "%s" for fmt, and with the errno of now. */
+int msd_fail_on(struct msd_error *err, int errnum, const char *subject);
+int msd_fail_os(struct msd_error *err, const char *subject);
+
 /* Puts a hint beside the message that err already holds. */
 void msd_hint(struct msd_error *err, const char *fmt, ...) MSD_PRINTF(2, 3);
 

@@ -125,21 +125,21 @@ static int open_file_window(int fd, bool owns_fd, const char *name, struct msd_i
 	int rc;
 
 	if (!file)
-		return msd_fail_errno(err, ENOMEM, "%s", name);
+		return msd_fail_on(err, ENOMEM, name);
 	if (fstat(fd, &st) < 0)
-		return msd_fail_errno(err, errno, "%s", name);
+		return msd_fail_os(err, name);
 	if (S_ISREG(st.st_mode))
 		size = (uint64_t)st.st_size;
 	else if (!S_ISBLK(st.st_mode))
 		return msd_fail(err, MSD_E_FORMAT, "%s: neither a regular file nor a block device",
 				name);
 	else if (ioctl(fd, BLKGETSIZE64, &size) < 0)
-		return msd_fail_errno(err, errno, "%s", name);
+		return msd_fail_os(err, name);
 	file->fd = fd;
 	file->owns_fd = owns_fd;
 	rc = msd_io_new(&file_ops, file, name, 0, size, ret);
 	if (rc < 0)
-		return msd_fail_errno(err, -rc, "%s", name);
+		return msd_fail_on(err, -rc, name);
 	(*ret)->fd = fd;
 	msd_steal(file);
 	return 0;
@@ -158,7 +158,7 @@ int msd_io_open(int dirfd, const char *path, int flags, struct msd_io **ret,
 	int rc;
 
 	if (fd < 0)
-		return msd_fail_errno(reterr, errno, "%s", path);
+		return msd_fail_os(reterr, path);
 	rc = open_file_window(fd, true, path, ret, reterr);
 	if (rc == 0)
 		msd_steal_fd(&fd);

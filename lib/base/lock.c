@@ -21,15 +21,15 @@ static int open_lock_file(const char *dir, const char *name, struct msd_error *e
 	int fd;
 
 	if (snprintf(file, sizeof(file), "%s.lock", name) >= (int)sizeof(file))
-		return msd_fail_errno(err, ENAMETOOLONG, "%s", name);
+		return msd_fail_on(err, ENAMETOOLONG, name);
 	dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (dirfd < 0 && errno == ENOENT) {
 		if (mkdir(dir, 0755) < 0 && errno != EEXIST)
-			return msd_fail_errno(err, errno, "%s", dir);
+			return msd_fail_os(err, dir);
 		dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	}
 	if (dirfd < 0)
-		return msd_fail_errno(err, errno, "%s", dir);
+		return msd_fail_os(err, dir);
 	fd = openat(dirfd, file, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return msd_fail_errno(err, errno, "%s/%s", dir, file);

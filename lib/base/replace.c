@@ -36,22 +36,22 @@ static int resolve(struct msd_replace *replace, const char *path, struct msd_err
 	if (replace->path)
 		return 0;
 	if (errno != ENOENT)
-		return msd_fail_errno(err, errno, "%s", path);
+		return msd_fail_os(err, path);
 	if (lstat(path, &st) == 0)
 		return msd_fail(err, MSD_E_REFUSED, "%s: a symbolic link to nothing", path);
 	copy = strdup(path);
 	if (!copy)
-		return msd_fail_errno(err, ENOMEM, "%s", path);
+		return msd_fail_on(err, ENOMEM, path);
 	slash = strrchr(copy, '/');
 	if (slash && !slash[1])
-		return msd_fail_errno(err, ENOENT, "%s", path);
+		return msd_fail_on(err, ENOENT, path);
 	if (slash)
 		*slash = '\0';
 	folder = realpath(!slash ? "." : slash == copy ? "/" : copy, NULL);
 	if (!folder)
-		return msd_fail_errno(err, errno, "%s", path);
+		return msd_fail_os(err, path);
 	if (asprintf(&replace->path, "%s/%s", folder[1] ? folder : "", slash ? slash + 1 : copy) < 0)
-		return msd_fail_errno(err, ENOMEM, "%s", path);
+		return msd_fail_on(err, ENOMEM, path);
 	return 0;
 }
 
@@ -61,7 +61,7 @@ static int look_at_old(struct msd_replace *replace, struct msd_error *err)
 	struct stat st;
 
 	if (fstatat(replace->dirfd, replace->name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return errno == ENOENT ? 0 : msd_fail_errno(err, errno, "%s", replace->path);
+		return errno == ENOENT ? 0 : msd_fail_os(err, replace->path);
 	if (!S_ISREG(st.st_mode))
 		return msd_fail(err, MSD_E_REFUSED, "%s: not a regular file", replace->path);
 	replace->has_old = true;
@@ -137,7 +137,7 @@ int msd_replace_open(const char *path, const struct msd_replace_params *params,
 	int rc;
 
 	if (!replace)
-		return msd_fail_errno(reterr, ENOMEM, "%s", path);
+		return msd_fail_on(reterr, ENOMEM, path);
 	replace->dirfd = replace->fd = -1;
 	replace->params.uid = (uid_t)-1;
 	replace->params.gid = (gid_t)-1;
@@ -158,7 +158,7 @@ int msd_replace_open(const char *path, const struct msd_replace_params *params,
 			      O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	*slash = '/';
 	if (replace->dirfd < 0)
-		return msd_fail_errno(reterr, errno, "%s", replace->path);
+		return msd_fail_os(reterr, replace->path);
 	rc = look_at_old(replace, reterr);
 	if (rc == 0)
 		rc = open_new(replace, reterr);
@@ -186,7 +186,7 @@ static int set_owner_and_mode(struct msd_replace *replace, struct msd_error *err
 	if (!params->has_mode && params->uid == (uid_t)-1 && params->gid == (gid_t)-1)
 		return 0;
 	if (fstat(replace->fd, &st) < 0)
-		return msd_fail_errno(err, errno, "%s", replace->path);
+		return msd_fail_os(err, replace->path);
 	if ((params->uid != (uid_t)-1 && params->uid != st.st_uid) ||
 	    (params->gid != (gid_t)-1 && params->gid != st.st_gid)) {
 		/* the old file's owner is kept where that is allowed, one asked for must be had */

@@ -409,7 +409,7 @@ static int parse(const char *path, char *text, struct msd_config *config, struct
 out:
 	if (cfg)
 		cfg_free(cfg);
-	return rc == -ENOMEM ? msd_fail_errno(err, ENOMEM, "%s", path) : rc;
+	return rc == -ENOMEM ? msd_fail_on(err, ENOMEM, path) : rc;
 }
 
 /* Drive 0 is the CD that one boots from, the others take files, as on PiKVM. */
@@ -442,7 +442,7 @@ int msd_config_read(const char *path, struct msd_config **ret, struct msd_error 
 	int rc;
 
 	if (!config || set_defaults(&config->gadget) < 0)
-		return msd_fail_errno(reterr, ENOMEM, "%s", file);
+		return msd_fail_on(reterr, ENOMEM, file);
 	rc = msd_config_text_read(file, &text, reterr);
 	if (rc < 0 && rc != -ENOENT)
 		return rc;

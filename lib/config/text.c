@@ -38,7 +38,7 @@ static int check_directory_of(const char *path, struct msd_error *err)
 	char *slash;
 
 	if (!dir)
-		return msd_fail_errno(err, ENOMEM, "%s", path);
+		return msd_fail_on(err, ENOMEM, path);
 	slash = strrchr(dir, '/');
 	if (!slash)
 		strcpy(dir, ".");
@@ -97,7 +97,7 @@ int msd_config_text_read(const char *path, char **ret, struct msd_error *reterr)
 	}
 	text = malloc(TEXT_MAX + 1);
 	if (!text)
-		return msd_fail_errno(reterr, ENOMEM, "%s", path);
+		return msd_fail_on(reterr, ENOMEM, path);
 	while (len < TEXT_MAX && (n = read(fd, text + len, TEXT_MAX - len)) != 0) {
 		if (n < 0)
 			return msd_fail(reterr, MSD_E_CONFIG, "%s: %s", path, strerror(errno));

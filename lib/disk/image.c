@@ -188,7 +188,7 @@ int msd_image_write(struct msd_io *io, const struct msd_image_params *params,
 	}
 	rc = msd_io_new_window(io, plan->volume_start_bytes, plan->volume_bytes, &volume);
 	if (rc < 0)
-		return msd_fail_errno(reterr, -rc, "%s", msd_io_get_name(io));
+		return msd_fail_on(reterr, -rc, msd_io_get_name(io));
 	rc = msd_format_write(volume, &plan->format, &plan->layout, tree, fresh, progress, reterr);
 	msd_io_close(volume);
 	return rc;

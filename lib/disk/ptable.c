@@ -263,7 +263,7 @@ static int read_gpt_entries(struct reader *r, unsigned sector_bytes, const struc
 		return 0;
 	entries = malloc(size ? size : 1);
 	if (!entries)
-		return msd_fail_errno(r->err, ENOMEM, "%s", msd_io_get_name(r->io));
+		return msd_fail_on(r->err, ENOMEM, msd_io_get_name(r->io));
 	rc = msd_io_pread(r->io, entries, size, offset, r->err);
 	if (rc < 0)
 		return rc;

@@ -39,7 +39,7 @@ int msd_target_look(const char *path, uint64_t *ret_size_bytes, uint32_t *ret_se
 		return 0;
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0 || ioctl(fd, BLKGETSIZE64, ret_size_bytes) < 0 || ioctl(fd, BLKSSZGET, &sector) < 0)
-		return msd_fail_errno(reterr, errno, "%s", path);
+		return msd_fail_os(reterr, path);
 	*ret_sector_bytes = (uint32_t)sector;
 	return 0;
 }
@@ -51,7 +51,7 @@ static int wipe(struct msd_io *io, uint64_t size, struct msd_error *err)
 	int rc;
 
 	if (!zeros)
-		return msd_fail_errno(err, ENOMEM, "%s", msd_io_get_name(io));
+		return msd_fail_on(err, ENOMEM, msd_io_get_name(io));
 	rc = msd_io_pwrite(io, zeros, len, 0, err);
 	if (rc == 0)
 		rc = msd_io_pwrite(io, zeros, len, size - len, err);
@@ -73,7 +73,7 @@ static int open_device(struct msd_target *target, const char *path, uint64_t siz
 	if (target->fd < 0 && errno == EBUSY)
 		return msd_fail(err, MSD_E_BUSY, "%s: in use", path);
 	if (target->fd < 0)
-		return msd_fail_errno(err, errno, "%s", path);
+		return msd_fail_os(err, path);
 	rc = msd_io_open_fd(target->fd, path, &target->whole, err);
 	if (rc < 0)
 		return rc;
@@ -83,7 +83,7 @@ static int open_device(struct msd_target *target, const char *path, uint64_t siz
 				(unsigned long long)size_bytes);
 	rc = msd_io_new_window(target->whole, 0, size_bytes, &target->io);
 	if (rc < 0)
-		return msd_fail_errno(err, -rc, "%s", path);
+		return msd_fail_on(err, -rc, path);
 	return wipe(target->whole, msd_io_get_size(target->whole), err);
 }
 
@@ -148,7 +148,7 @@ static int open_file(struct msd_target *target, const char *path, uint64_t size_
 	int rc;
 
 	if (size_bytes > INT64_MAX)
-		return msd_fail_errno(err, EFBIG, "%s", path);
+		return msd_fail_on(err, EFBIG, path);
 	rc = msd_replace_open(path, &params->file, &target->replace, err);
 	if (rc == 0 && !sparse && shares_blocks(msd_replace_get_fd(target->replace))) {
 		sparse = true;
@@ -169,7 +169,7 @@ int msd_target_open(const char *path, uint64_t size_bytes, const struct msd_targ
 	int rc;
 
 	if (!target)
-		return msd_fail_errno(reterr, ENOMEM, "%s", path);
+		return msd_fail_on(reterr, ENOMEM, path);
 	target->fd = -1;
 	target->may_be_sparse = params->may_be_sparse;
 	target->content_bytes = params->content_bytes;

@@ -107,7 +107,7 @@ static int write_volume(struct msd_io *io, uint64_t start_bytes,
 	int rc = msd_io_new_window(io, start_bytes, layout->sectors * VENTOY_SECTOR, &volume);
 
 	if (rc < 0)
-		return msd_fail_errno(err, -rc, "%s", msd_io_get_name(io));
+		return msd_fail_on(err, -rc, msd_io_get_name(io));
 	rc = msd_format_write(volume, format, layout, tree, fresh, progress, err);
 	msd_io_close(volume);
 	return rc;

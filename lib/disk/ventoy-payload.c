@@ -169,10 +169,10 @@ int ventoy_payload_open(const struct msd_ventoy_release *release, struct ventoy_
 	_cleanup_free_ char *name = NULL;
 
 	if (!payload || asprintf(&name, "%s: %s", path, ventoy_member_name(VENTOY_MEMBER_DISK)) < 0)
-		return msd_fail_errno(reterr, ENOMEM, "%s", path);
+		return msd_fail_on(reterr, ENOMEM, path);
 	payload->release = release;
 	if (msd_io_new(&payload_ops, payload, name, 0, VENTOY_BOOT_BYTES, &payload->io) < 0)
-		return msd_fail_errno(reterr, ENOMEM, "%s", path);
+		return msd_fail_on(reterr, ENOMEM, path);
 	*ret = msd_steal(payload);
 	return 0;
 }
@@ -271,7 +271,7 @@ int ventoy_payload_copy(struct ventoy_payload *payload, struct msd_io *io, uint6
 	int rc = 0;
 
 	if (!chunk)
-		return msd_fail_errno(reterr, ENOMEM, "%s", ventoy_release_path(payload->release));
+		return msd_fail_on(reterr, ENOMEM, ventoy_release_path(payload->release));
 	if (!stream->xz || stream->done > 0)
 		rc = stream_open(stream, payload->release, reterr);
 	for (uint64_t at = 0; rc == 0 && at < VENTOY_BOOT_BYTES; at += CHUNK) {

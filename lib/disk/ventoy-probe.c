@@ -21,7 +21,7 @@ static int probe_geometry(struct msd_io *io, struct msd_ventoy_layout *ret, stru
 	int rc;
 
 	if (!table)
-		return msd_fail_errno(err, ENOMEM, "%s", msd_io_get_name(io));
+		return msd_fail_on(err, ENOMEM, msd_io_get_name(io));
 	rc = msd_ptable_read(io, NULL, table, err);
 	if (rc < 0)
 		return rc;
@@ -63,7 +63,7 @@ int msd_ventoy_probe(struct msd_io *io, struct msd_ventoy_info *ret, struct msd_
 		rc = msd_io_new_window(io, info.layout.boot_lba * VENTOY_SECTOR,
 				       VENTOY_BOOT_BYTES, &boot);
 		if (rc < 0)
-			return msd_fail_errno(reterr, -rc, "%s", msd_io_get_name(io));
+			return msd_fail_on(reterr, -rc, msd_io_get_name(io));
 		rc = ventoy_bootfs_read(boot, info.version, &info.secure_boot, reterr);
 		if (rc < 0)
 			return rc;

@@ -47,7 +47,7 @@ static int take_core(struct msd_ventoy_release *release, struct ventoy_source *s
 		return rc;
 	release->core = calloc(1, VENTOY_CORE_BYTES_MAX);
 	if (!release->core)
-		return msd_fail_errno(err, ENOMEM, "%s", release->path);
+		return msd_fail_on(err, ENOMEM, release->path);
 	rc = ventoy_xz_read(xz, release->core, VENTOY_CORE_BYTES_MAX, &len, err);
 	if (rc == 0)
 		rc = ventoy_xz_read(xz, &beyond, 1, &more, err);
@@ -107,7 +107,7 @@ int msd_ventoy_release_open(const char *path, struct msd_ventoy_release **ret,
 
 	release = calloc(1, sizeof(*release));
 	if (!release || !(release->path = strdup(path)))
-		return msd_fail_errno(reterr, ENOMEM, "%s", path);
+		return msd_fail_on(reterr, ENOMEM, path);
 	rc = ventoy_source_open(path, &source, reterr);
 	if (rc == 0)
 		rc = take_members(release, source, reterr);

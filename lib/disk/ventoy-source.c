@@ -55,7 +55,7 @@ static int fail_archive(const struct ventoy_source *source, struct msd_error *er
 	const char *why = archive_error_string(source->archive);
 
 	if (archive_errno(source->archive) == ENOMEM)
-		return msd_fail_errno(err, ENOMEM, "%s", source->path);
+		return msd_fail_on(err, ENOMEM, source->path);
 	msd_fail(err, MSD_E_FAILED, "%s: no Ventoy release, or damaged: %s", source->path,
 		 why ? why : "not a .tar.gz");
 	hint_release(err);
@@ -66,7 +66,7 @@ static int open_archive(struct ventoy_source *source, struct msd_error *err)
 {
 	source->archive = archive_read_new();
 	if (!source->archive)
-		return msd_fail_errno(err, ENOMEM, "%s", source->path);
+		return msd_fail_on(err, ENOMEM, source->path);
 	if (archive_read_support_filter_gzip(source->archive) != ARCHIVE_OK ||
 	    archive_read_support_format_tar(source->archive) != ARCHIVE_OK ||
 	    archive_read_open_fd(source->archive, source->fd, 64 << 10) != ARCHIVE_OK)
@@ -81,18 +81,18 @@ int ventoy_source_open(const char *path, struct ventoy_source **ret, struct msd_
 	int rc, fd;
 
 	if (!source)
-		return msd_fail_errno(reterr, ENOMEM, "%s", path);
+		return msd_fail_on(reterr, ENOMEM, path);
 	source->path = path;
 	source->dirfd = source->fd = -1;
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0) {
-		rc = msd_fail_errno(reterr, errno, "%s", path);
+		rc = msd_fail_os(reterr, path);
 		hint_release(reterr);
 		return rc;
 	}
 	source->fd = fd;
 	if (fstat(fd, &st) < 0)
-		return msd_fail_errno(reterr, errno, "%s", path);
+		return msd_fail_os(reterr, path);
 	if (S_ISDIR(st.st_mode)) {
 		source->dirfd = msd_steal_fd(&source->fd);
 	} else if (S_ISREG(st.st_mode)) {

@@ -45,7 +45,7 @@ static int prepare_new_boot(struct msd_io *io, const struct msd_ventoy_layout *l
 	int rc = msd_io_new_window(io, layout->boot_lba * VENTOY_SECTOR, VENTOY_BOOT_BYTES, &boot);
 
 	if (rc < 0)
-		return msd_fail_errno(err, -rc, "%s", msd_io_get_name(io));
+		return msd_fail_on(err, -rc, msd_io_get_name(io));
 	rc = prepare_boot(boot, secure_boot, err);
 	msd_io_close(boot);
 	if (rc < 0)
@@ -91,7 +91,7 @@ static int reserve_room(struct msd_io *io, uint64_t offset_bytes, uint64_t len,
 		return 0;
 	if (errno != ENOSPC && errno != EDQUOT)
 		return 0;
-	return msd_fail_errno(err, errno, "%s", msd_io_get_name(io));
+	return msd_fail_os(err, msd_io_get_name(io));
 }
 
 /* Checks, before the first write, all that can go wrong. */

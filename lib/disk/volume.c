@@ -79,7 +79,7 @@ static int open_at(struct msd_volume *volume, struct msd_io *io, uint64_t offset
 	int rc = msd_io_new_window(io, offset, size, &volume->io);
 
 	if (rc < 0)
-		return msd_fail_errno(err, -rc, "%s", msd_io_get_name(io));
+		return msd_fail_on(err, -rc, msd_io_get_name(io));
 	volume->offset_bytes = offset;
 	rc = open(volume->io, codepage, volume->damage.fn ? &damage : NULL, &volume->fs, err);
 	if (rc < 0)
@@ -124,7 +124,7 @@ static int fits(struct msd_io *io, const struct msd_partition *part, struct msd_
 	int rc = msd_io_new_window(io, part->offset_bytes, part->size_bytes, &window);
 
 	if (rc < 0)
-		return msd_fail_errno(err, -rc, "%s", msd_io_get_name(io));
+		return msd_fail_on(err, -rc, msd_io_get_name(io));
 	rc = msd_fs_open(window, NULL, NULL, &fs, err);
 	if (rc == -MSD_E_FORMAT)
 		return 0;
@@ -203,7 +203,7 @@ int msd_volume_open(struct msd_io *io, unsigned partition, const uint16_t *codep
 	int rc;
 
 	if (!volume)
-		return msd_fail_errno(reterr, ENOMEM, "%s", msd_io_get_name(io));
+		return msd_fail_on(reterr, ENOMEM, msd_io_get_name(io));
 	if (damage)
 		volume->damage = *damage;
 	/* a volume without a partition table bears the same signature where one would be */

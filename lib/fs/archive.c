@@ -203,7 +203,7 @@ static int find_parent(struct reading *r, char *path, const char *whole, uint32_
 
 			rc = tree_add(r->tree, &folder, &node);
 			if (rc < 0)
-				return msd_fail_errno(r->err, -rc, "%s", r->name);
+				return msd_fail_on(r->err, -rc, r->name);
 		} else if (!node_is_folder(&r->tree->nodes[node])) {
 			tree_problem(r->tree, whole, "a part of its path is a file");
 			return 0;
@@ -223,7 +223,7 @@ static int find_link(struct reading *r, const char *target, uint32_t *ret_node)
 	uint32_t node = TREE_ROOT;
 
 	if (!copy)
-		return msd_fail_errno(r->err, ENOMEM, "%s", r->name);
+		return msd_fail_on(r->err, ENOMEM, r->name);
 	while (node != TREE_NONE && (part = next_part(&path)))
 		node = tree_find(r->tree, node, part);
 	*ret_node = node != TREE_NONE && node_is_folder(&r->tree->nodes[node]) ? TREE_NONE : node;
@@ -241,7 +241,7 @@ static int put_entry(struct reading *r, const struct entry *entry, const char *w
 	*ret_node = node;
 	if (!old) {
 		rc = tree_add(r->tree, entry, ret_node);
-		return rc < 0 ? msd_fail_errno(r->err, -rc, "%s", r->name) : 0;
+		return rc < 0 ? msd_fail_on(r->err, -rc, r->name) : 0;
 	}
 	if (node_is_folder(old) != entry->is_folder) {
 		tree_problem(r->tree, whole, "a file and a folder of the same name");
@@ -262,7 +262,7 @@ static int add_link(struct reading *r, uint32_t node, uint32_t target)
 	struct link *links = reallocarray(r->links, r->n_links + 1, sizeof(*links));
 
 	if (!links)
-		return msd_fail_errno(r->err, ENOMEM, "%s", r->name);
+		return msd_fail_on(r->err, ENOMEM, r->name);
 	r->links = links;
 	links[r->n_links++] = (struct link){ node, target };
 	return 0;
@@ -326,7 +326,7 @@ static int add_archive_entry(struct reading *r, struct archive_entry *from)
 		whole += whole[0] == '/' ? 1 : 2;
 	copy = strdup(whole ? whole : "");
 	if (!copy)
-		return msd_fail_errno(r->err, ENOMEM, "%s", r->name);
+		return msd_fail_on(r->err, ENOMEM, r->name);
 	rc = find_parent(r, copy, whole, &entry.parent, &entry.name);
 	if (rc < 0 || !entry.name)
 		return rc;
@@ -390,7 +390,7 @@ static int open_spool(struct msd_tree *tree, const char *dir, struct msd_error *
 		return 0;
 	/* a file system without unnamed files: the name is gone at once */
 	if (asprintf(&path, "%s/.msd-spool.XXXXXX", dir) < 0)
-		return msd_fail_errno(err, ENOMEM, "%s", dir);
+		return msd_fail_on(err, ENOMEM, dir);
 	tree->spool_fd = mkostemp(path, O_CLOEXEC);
 	if (tree->spool_fd < 0)
 		return msd_fail_errno(err, errno, "%s: temporary file", dir);
@@ -405,7 +405,7 @@ int msd_tree_add_archive(struct msd_tree *tree, int fd, const char *name, const 
 	int rc;
 
 	if (!r)
-		return msd_fail_errno(reterr, ENOMEM, "%s", name);
+		return msd_fail_on(reterr, ENOMEM, name);
 	r->tree = tree;
 	r->progress = progress;
 	r->err = reterr;
@@ -416,7 +416,7 @@ int msd_tree_add_archive(struct msd_tree *tree, int fd, const char *name, const 
 		rc = open_spool(tree, spool_dir, reterr);
 	if (rc == 0) {
 		r->archive = r->lib.archive_read_new();
-		rc = r->archive ? read_entries(r) : msd_fail_errno(reterr, ENOMEM, "%s", name);
+		rc = r->archive ? read_entries(r) : msd_fail_on(reterr, ENOMEM, name);
 	}
 	if (r->archive)
 		r->lib.archive_read_free(r->archive);

@@ -131,7 +131,7 @@ static int load(struct msd_area *area, uint64_t offset, struct page **ret, struc
 		return rc;
 	page->valid = false;
 	if (!page->data && !(page->data = malloc(MSD_AREA_PAGE_BYTES)))
-		return msd_fail_errno(err, ENOMEM, "%s", msd_io_get_name(area->io));
+		return msd_fail_on(err, ENOMEM, msd_io_get_name(area->io));
 	if (len > area->size - start)
 		len = (size_t)(area->size - start);
 	rc = transfer(area, page->data, len, start, false, err);

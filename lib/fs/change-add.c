@@ -33,7 +33,7 @@ static int read_some(void *data, void *buf, size_t len, size_t *ret_len, struct 
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
-			return msd_fail_errno(err, errno, "%s", reader->path);
+			return msd_fail_os(err, reader->path);
 		if (n == 0)
 			return 0;
 		*ret_len += (size_t)n;
@@ -192,7 +192,7 @@ static int put_file(struct msd_change *change, const struct msd_tree *tree, uint
 	if (node->source != SOURCE_SPOOL && node->size_bytes) {
 		fd = tree_open(source_path, O_RDONLY);
 		if (fd < 0)
-			return msd_fail_errno(change->err, -fd, "%s", source_path);
+			return msd_fail_on(change->err, -fd, source_path);
 		reader.fd = source.fd = fd;
 		reader.offset = UINT64_MAX;
 		source.has_fd = true;

@@ -29,7 +29,7 @@ void *change_grow(void *array, size_t n, size_t *room, size_t size)
 
 int change_no_memory(struct msd_change *change)
 {
-	return msd_fail_errno(change->err, ENOMEM, "%s", change_image(change));
+	return msd_fail_on(change->err, ENOMEM, change_image(change));
 }
 
 void change_tell(const struct msd_change *change, const char *path, const char *what)
@@ -55,7 +55,7 @@ int msd_change_new(struct msd_fs *fs, const struct msd_change_params *params,
 
 	/* the kernel copies to and from whole pages faster */
 	if (!change || !(change->buf = aligned_alloc(4096, CHANGE_BUF_BYTES)))
-		return msd_fail_errno(reterr, ENOMEM, "%s", msd_io_get_name(fs->io));
+		return msd_fail_on(reterr, ENOMEM, msd_io_get_name(fs->io));
 	change->fs = fs;
 	change->params = *params;
 	change->err = reterr;

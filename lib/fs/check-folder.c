@@ -89,7 +89,7 @@ static int see_names(struct check *check, const struct msd_fs_node *folder, stru
 	_cleanup_(msd_fs_dir_closep) struct msd_fs_dir *dir = NULL;
 	_cleanup_free_ struct msd_fs_node *node = malloc(sizeof(*node));
 	int rc = node ? msd_fs_dir_open(check->fs, folder, &dir, check->err) :
-			msd_fail_errno(check->err, ENOMEM, "%s", msd_io_get_name(check->fs->io));
+			msd_fail_on(check->err, ENOMEM, msd_io_get_name(check->fs->io));
 
 	names->n = 0;
 	memset(names->hashes, 0, names->room * sizeof(*names->hashes));
@@ -113,7 +113,7 @@ int check_names(struct check *check, const struct msd_fs_node *folder, uint64_t 
 		names.room *= 2;
 	names.hashes = malloc(names.room * sizeof(*names.hashes));
 	if (!names.hashes)
-		return msd_fail_errno(check->err, ENOMEM, "%s", msd_io_get_name(check->fs->io));
+		return msd_fail_on(check->err, ENOMEM, msd_io_get_name(check->fs->io));
 	/* the walk reads it as well, and tells what else there is */
 	check->hushed = true;
 	for (; rc == 0 && names.part < names.n_parts; names.part++)

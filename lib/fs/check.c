@@ -238,8 +238,7 @@ static int name_crossings(struct check *check, uint32_t first, uint32_t n, uint6
 		if (!crossing->owner) {
 			crossing->owner = strndup(owner, OWNER_BYTES_MAX);
 			if (!crossing->owner)
-				return msd_fail_errno(check->err, ENOMEM, "%s",
-						      msd_io_get_name(check->fs->io));
+				return msd_fail_on(check->err, ENOMEM, msd_io_get_name(check->fs->io));
 		} else if (strncmp(crossing->owner, owner, OWNER_BYTES_MAX)) {
 			check_damage(check, place, crossing->cluster, "shares cluster %u with '%s'",
 				     crossing->cluster, crossing->owner);
@@ -487,7 +486,7 @@ int msd_fs_check(struct msd_fs *fs, const struct msd_check_params *params,
 	fs->strict = fs->hush_chains = true;
 	msd_fs_set_damage(fs, &damage);
 	rc = check.marks && check.crossings ? run(&check) :
-	     msd_fail_errno(reterr, ENOMEM, "%s", msd_io_get_name(fs->io));
+	     msd_fail_on(reterr, ENOMEM, msd_io_get_name(fs->io));
 	msd_fs_set_damage(fs, &before);
 	fs->strict = fs->strict_hashes = fs->hush_chains = false;
 	free(check.crossings);

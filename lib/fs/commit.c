@@ -133,8 +133,7 @@ ssize_t commit_copy(struct msd_change *change, int fd, size_t len, uint64_t offs
 	do
 		n = msd_io_copy_from(change->fs->io, fd, NULL, len, offset);
 	while (n == -EINTR);
-	return n == -EOPNOTSUPP || n >= 0 ? n : msd_fail_errno(change->err, (int)-n, "%s",
-							       change_image(change));
+	return n == -EOPNOTSUPP || n >= 0 ? n : msd_fail_on(change->err, (int)-n, change_image(change));
 }
 
 /* ---- entries ---- */

@@ -113,10 +113,10 @@ static int put(struct job *job, const uint8_t *p, size_t len)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
-			return msd_fail_errno(job->err, errno, "%s", job->sink->name);
+			return msd_fail_os(job->err, job->sink->name);
 		if (job->sink->is_regular && job->written_to != job->pos &&
 		    lseek(job->sink->fd, (off_t)job->pos + n, SEEK_SET) < 0)
-			return msd_fail_errno(job->err, errno, "%s", job->sink->name);
+			return msd_fail_os(job->err, job->sink->name);
 		p += n;
 		len -= (size_t)n;
 		job->pos += (uint64_t)n;
@@ -196,7 +196,7 @@ static int clone(struct job *job, const struct msd_extent *extent)
 	job->pos += range.src_length;
 	copy->total += range.src_length;
 	return lseek(job->sink->fd, (off_t)job->pos, SEEK_SET) < 0 ?
-		       msd_fail_errno(job->err, errno, "%s", job->sink->name) :
+		       msd_fail_os(job->err, job->sink->name) :
 		       (job->written_to = job->pos, 1);
 }
 
@@ -280,6 +280,6 @@ int msd_copy_out_file(struct msd_copy_out *copy, const struct msd_fs_node *node,
 	}
 	if (sink->is_regular && job.written_to < job.pos &&
 	    ftruncate(sink->fd, (off_t)job.pos) < 0)
-		return msd_fail_errno(reterr, errno, "%s", sink->name);
+		return msd_fail_os(reterr, sink->name);
 	return map.damaged;
 }

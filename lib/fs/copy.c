@@ -44,8 +44,7 @@ static int fail_file(struct copy *copy, const struct file *file, int errnum)
 {
 	_cleanup_free_ char *path = tree_source_path(copy->tree, file->node);
 
-	return sink_fail(copy->sink, msd_fail_errno(copy->writing->err, errnum, "%s",
-						    path ? path : node_name(copy->tree, file->node)));
+	return sink_fail(copy->sink, msd_fail_on(copy->writing->err, errnum, path ? path : node_name(copy->tree, file->node)));
 }
 
 static int fail_changed(struct copy *copy, const struct file *file, const char *how)
@@ -316,7 +315,7 @@ static int tell(const struct writing *writing, uint32_t at)
 		return 0;
 	path = tree_image_path(writing->tree, at);
 	if (!path)
-		return msd_fail_errno(writing->err, ENOMEM, "%s", node_name(writing->tree, at));
+		return msd_fail_on(writing->err, ENOMEM, node_name(writing->tree, at));
 	msd_log(writing->params->log, MSD_LOG_STEP, "%s", path + 1);
 	return 0;
 }

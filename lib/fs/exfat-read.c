@@ -276,7 +276,7 @@ int msd_exfat_open_bitmap(struct msd_fs *fs, struct msd_error *err)
 	if (rc == -MSD_E_DAMAGED)
 		return msd_fail(err, MSD_E_DAMAGED, "%s: its allocation bitmap is damaged",
 				msd_io_get_name(fs->io));
-	return rc == -ENOMEM ? msd_fail_errno(err, ENOMEM, "%s", msd_io_get_name(fs->io)) : rc;
+	return rc == -ENOMEM ? msd_fail_on(err, ENOMEM, msd_io_get_name(fs->io)) : rc;
 }
 
 static int exfat_next_free(struct msd_fs *fs, uint32_t from, uint32_t *ret_start, uint32_t *ret_n,

@@ -46,7 +46,7 @@ static int open_with(int (*find)(struct msd_fs *fs, struct msd_error *err), stru
 	int rc;
 
 	if (!fs)
-		return msd_fail_errno(err, ENOMEM, "%s", msd_io_get_name(io));
+		return msd_fail_on(err, ENOMEM, msd_io_get_name(io));
 	fs->io = io;
 	msd_fs_set_damage(fs, damage);
 	if (codepage)
@@ -60,7 +60,7 @@ static int open_with(int (*find)(struct msd_fs *fs, struct msd_error *err), stru
 		return msd_fail(err, MSD_E_FORMAT, "%s: neither FAT nor exFAT", msd_io_get_name(io));
 	fat = (struct msd_extent){ fs->fat_offset, fs->fat_bytes };
 	if (msd_area_new(io, &fat, 1, fs->n_copies, fs->copies, &fs->fat) < 0)
-		return msd_fail_errno(err, ENOMEM, "%s", msd_io_get_name(io));
+		return msd_fail_on(err, ENOMEM, msd_io_get_name(io));
 	*ret = msd_steal(fs);
 	return 0;
 }
@@ -283,7 +283,7 @@ int msd_fs_dir_open(struct msd_fs *fs, const struct msd_fs_node *node, struct ms
 	struct msd_fs_dir *dir = malloc(sizeof(*dir));
 
 	if (!dir)
-		return msd_fail_errno(reterr, ENOMEM, "%s", msd_io_get_name(fs->io));
+		return msd_fail_on(reterr, ENOMEM, msd_io_get_name(fs->io));
 	memset(dir, 0, offsetof(struct msd_fs_dir, buf));
 	dir->fs = fs;
 	msd_fs_map_init(fs, node, &dir->map);

@@ -227,7 +227,7 @@ static int read_folder(struct scan *scan, uint32_t folder)
 		if (fd >= 0)
 			close(fd);
 		if (folder == scan->top)
-			return msd_fail_errno(scan->err, -rc, "%s", path);
+			return msd_fail_on(scan->err, -rc, path);
 		tree_problem(scan->tree, path, strerror(-rc));
 		return 0;
 	}
@@ -239,7 +239,7 @@ static int read_folder(struct scan *scan, uint32_t folder)
 		d = readdir(dir);
 		if (!d) {
 			if (errno)
-				return msd_fail_errno(scan->err, errno, "%s", path);
+				return msd_fail_os(scan->err, path);
 			break;
 		}
 		if (strcmp(d->d_name, ".") && strcmp(d->d_name, ".."))
@@ -314,11 +314,11 @@ int msd_tree_add_path(struct msd_tree *tree, const char *path, const char *folde
 	int rc;
 
 	if (!copy)
-		return msd_fail_errno(reterr, ENOMEM, "%s", path);
+		return msd_fail_on(reterr, ENOMEM, path);
 	for (size_t len = strlen(copy); len > 1 && copy[len - 1] == '/';)
 		copy[--len] = '\0';
 	if (stat(path, &st) < 0)
-		return msd_fail_errno(reterr, errno, "%s", path);
+		return msd_fail_os(reterr, path);
 	if (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))
 		return msd_fail(reterr, MSD_E_FAILED, "%s: neither a file nor a folder", path);
 	if (tree->params.image && stat(tree->params.image, &scan.image) < 0)
@@ -329,7 +329,7 @@ int msd_tree_add_path(struct msd_tree *tree, const char *path, const char *folde
 	if (rc == 0)
 		rc = tree_add_source(tree, copy, scan.top, S_ISREG(st.st_mode));
 	if (rc < 0)
-		return msd_fail_errno(reterr, -rc, "%s", path);
+		return msd_fail_on(reterr, -rc, path);
 	scan.source = (uint16_t)rc;
 	/* without a message of its own the code is an errno of the tree's */
 	if (reterr)
@@ -339,6 +339,6 @@ int msd_tree_add_path(struct msd_tree *tree, const char *path, const char *folde
 	msd_steal(copy);
 	free(scan.folders);
 	if (rc < 0 && reterr && !reterr->code)
-		return msd_fail_errno(reterr, -rc, "%s", path);
+		return msd_fail_on(reterr, -rc, path);
 	return rc;
 }

@@ -17,7 +17,7 @@ int sink_open(struct sink *sink, struct msd_io *io, bool fresh, const struct msd
 		.io = io, .fresh = fresh, .progress = progress, .total_bytes = total_bytes, .err = err,
 	};
 	sink->buf = aligned_alloc(PAGE_BYTES, SINK_BYTES + PAGE_BYTES);
-	return sink->buf ? 0 : msd_fail_errno(err, ENOMEM, "%s", msd_io_get_name(io));
+	return sink->buf ? 0 : msd_fail_on(err, ENOMEM, msd_io_get_name(io));
 }
 
 void sink_close(struct sink *sink)

@@ -32,7 +32,7 @@ static int fail(struct tar *tar, const char *path, struct msd_error *err)
 {
 	int number = lib.archive_errno(tar->archive);
 
-	return number > 0 ? msd_fail_errno(err, number, "%s", path) :
+	return number > 0 ? msd_fail_on(err, number, path) :
 			    msd_fail(err, MSD_E_FAILED, "%s: %s", path,
 				     lib.archive_error_string(tar->archive));
 }
@@ -88,7 +88,7 @@ int msd_unpack_tar(struct msd_fs *fs, const struct msd_fs_node *folder, int fd,
 	struct msd_walk walk = { .fs = fs, .recurse = true, .fn = visit, .data = &tar };
 	int rc = tar.archive && tar.entry ?
 			 unpack_init(&tar.common, fs, params, ret, reterr) :
-			 msd_fail_errno(reterr, ENOMEM, "%s", msd_io_get_name(msd_fs_get_io(fs)));
+			 msd_fail_on(reterr, ENOMEM, msd_io_get_name(msd_fs_get_io(fs)));
 
 	if (rc == 0) {
 		lib.archive_write_set_format_pax_restricted(tar.archive);

@@ -69,7 +69,7 @@ int unpack_init(struct unpack *unpack, struct msd_fs *fs, const struct msd_unpac
 	unpack->max_bytes = params->max_bytes ? params->max_bytes :
 			    (uint64_t)info.n_clusters * info.cluster_bytes;
 	if (msd_copy_out_new(fs, params->progress, &unpack->copy) < 0)
-		return msd_fail_errno(err, ENOMEM, "%s", msd_io_get_name(msd_fs_get_io(fs)));
+		return msd_fail_on(err, ENOMEM, msd_io_get_name(msd_fs_get_io(fs)));
 	return 0;
 }
 
@@ -121,7 +121,7 @@ static int refuse(struct folder_unpack *u, const char *path, int rc, const char 
 	if (what)
 		msd_fail(err, -rc, "%s: %s", path, what);
 	else
-		msd_fail_errno(err, -rc, "%s", path);
+		msd_fail_on(err, -rc, path);
 	if (is_fatal(rc))
 		return rc;
 	u->common.result->n_failed++;
@@ -236,7 +236,7 @@ static int remember(struct level *level, const char *name, struct msd_error *err
 		uint64_t *names = realloc(level->names, room * sizeof(*names));
 
 		if (!names)
-			return msd_fail_errno(err, ENOMEM, "%s", name);
+			return msd_fail_on(err, ENOMEM, name);
 		level->names = names;
 		level->room = room;
 	}
@@ -388,7 +388,7 @@ int msd_unpack(struct msd_fs *fs, const struct msd_fs_node *folder, int dirfd,
 	_cleanup_free_ struct folder_unpack *u = calloc(1, sizeof(*u));
 	struct msd_walk walk = { .fs = fs, .recurse = true, .fn = visit, .data = u };
 	int rc = u ? unpack_init(&u->common, fs, params, ret, reterr) :
-		     msd_fail_errno(reterr, ENOMEM, "%s", msd_io_get_name(msd_fs_get_io(fs)));
+		     msd_fail_on(reterr, ENOMEM, msd_io_get_name(msd_fs_get_io(fs)));
 
 	if (rc < 0)
 		return rc;

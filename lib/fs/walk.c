@@ -80,14 +80,14 @@ static int walk_folder(struct msd_walk *walk, const struct msd_fs_node *folder, 
 	struct msd_fs_dir *dir = NULL;
 	size_t node_len;
 	int rc = node ? msd_fs_dir_open(walk->fs, folder, &dir, err) :
-			msd_fail_errno(err, ENOMEM, "%s", walk->path);
+			msd_fail_on(err, ENOMEM, walk->path);
 
 	if (rc == 0)
 		dir->is_counted = true;
 	while (rc == 0 && (rc = msd_fs_dir_next(dir, node, err)) > 0) {
 		rc = append(walk, len, node->name, &node_len);
 		if (rc < 0)
-			msd_fail_errno(err, -rc, "%s", walk->path);
+			msd_fail_on(err, -rc, walk->path);
 		else if (node->is_dir)
 			rc = walk_subfolder(walk, node, node_len, &level, err);
 		else
@@ -111,7 +111,7 @@ int msd_walk_run(struct msd_walk *walk, const struct msd_fs_node *folder, const 
 	walk->path_size = 0;
 	rc = append(walk, 0, path, &len);
 	if (rc < 0)
-		return msd_fail_errno(reterr, -rc, "%s", path);
+		return msd_fail_on(reterr, -rc, path);
 	rc = walk_folder(walk, folder && folder->first_cluster ? folder : NULL, len, NULL, reterr);
 	free(walk->path);
 	walk->path = NULL;

@@ -19,12 +19,12 @@ int msd_attr_read(int dirfd, const char *path, char *buf, size_t len, struct msd
 	ssize_t n;
 
 	if (fd < 0)
-		return msd_fail_errno(reterr, errno, "%s", path);
+		return msd_fail_os(reterr, path);
 	n = read(fd, buf, len);
 	if (n < 0)
-		return msd_fail_errno(reterr, errno, "%s", path);
+		return msd_fail_os(reterr, path);
 	if ((size_t)n == len)
-		return msd_fail_errno(reterr, ERANGE, "%s", path);
+		return msd_fail_on(reterr, ERANGE, path);
 	if (n > 0 && buf[n - 1] == '\n')
 		n--;
 	buf[n] = '\0';
@@ -39,18 +39,18 @@ int msd_attr_read_all(const char *path, char **ret, struct msd_error *reterr)
 	ssize_t n;
 
 	if (fd < 0)
-		return msd_fail_errno(reterr, errno, "%s", path);
+		return msd_fail_os(reterr, path);
 	do {
 		if (size - len < 2) {
 			char *bigger = realloc(text, size = size ? 2 * size : 16384);
 
 			if (!bigger)
-				return msd_fail_errno(reterr, ENOMEM, "%s", path);
+				return msd_fail_on(reterr, ENOMEM, path);
 			text = bigger;
 		}
 		n = read(fd, text + len, size - len - 1);
 		if (n < 0)
-			return msd_fail_errno(reterr, errno, "%s", path);
+			return msd_fail_os(reterr, path);
 		len += (size_t)n;
 	} while (n > 0);
 	text[len] = '\0';
@@ -85,12 +85,12 @@ int msd_attr_write(int dirfd, const char *path, const char *value, struct msd_er
 	line[len++] = '\n';
 	fd = openat(dirfd, path, O_WRONLY | O_CLOEXEC);
 	if (fd < 0)
-		return msd_fail_errno(reterr, errno, "%s", path);
+		return msd_fail_os(reterr, path);
 	n = write(fd, line, len);
 	if (n < 0 && errno == KERNEL_ETOOSMALL)
 		return msd_fail(reterr, MSD_E_TOOSMALL, "%s: smaller than a medium can be", path);
 	if (n < 0)
-		return msd_fail_errno(reterr, errno, "%s", path);
+		return msd_fail_os(reterr, path);
 	if ((size_t)n != len)
 		return msd_fail_errno(reterr, EIO, "%s: short write", path);
 	return 0;

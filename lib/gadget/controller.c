@@ -197,7 +197,7 @@ int msd_controller_watch_open(const char *controller, struct msd_controller_watc
 	snprintf(path, sizeof(path), "%s/%s/state", MSD_CONTROLLERS_DIR, controller);
 	ret->fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (ret->fd < 0)
-		return msd_fail_errno(reterr, errno, "%s", path);
+		return msd_fail_os(reterr, path);
 	look(ret);
 	return 0;
 }

@@ -259,7 +259,7 @@ int msd_find_all(const char *dir, const char *gadget, struct msd_drive_id **ret,
 	}
 	if (rc < 0) {
 		free(drives.v);
-		return rc == -MSD_E_NOTFOUND ? rc : msd_fail_errno(reterr, -rc, "%s", dir);
+		return rc == -MSD_E_NOTFOUND ? rc : msd_fail_on(reterr, -rc, dir);
 	}
 	if (drives.n)
 		qsort(drives.v, drives.n, sizeof(*drives.v), compare_drives);
@@ -315,7 +315,7 @@ static int find_default(const char *dir, const char *preferred, char gadget[NAME
 	}
 	rc = list_names(dir, "", &all);
 	if (rc < 0 && rc != -ENOENT)
-		return msd_fail_errno(err, -rc, "%s", dir);
+		return msd_fail_on(err, -rc, dir);
 	for (size_t i = 0; i < all.n; i++) {
 		_cleanup_names_ struct names some = { 0 };
 
@@ -420,11 +420,11 @@ int msd_find_drive(const char *dir, const char *gadget, const char *preferred, u
 	ret->by_default = !gadget;
 	if (snprintf(path, sizeof(path), "%s/%s/functions/%s/" LUN_PREFIX "%u", dir, name,
 		     ret->function, ret->lun) >= (int)sizeof(path))
-		return msd_fail_errno(reterr, ENAMETOOLONG, "%s", dir);
+		return msd_fail_on(reterr, ENAMETOOLONG, dir);
 	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return errno == ENOENT ? no_such_drive(dir, name, number, lun, reterr) :
-					 msd_fail_errno(reterr, errno, "%s", path);
+					 msd_fail_os(reterr, path);
 	if (ret_fd)
 		*ret_fd = msd_steal_fd(&fd);
 	return 0;

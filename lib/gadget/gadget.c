@@ -97,7 +97,7 @@ static int begin(struct work *work, struct msd_error *err)
 	if (tree->n_links) {
 		work->links = reallocarray(NULL, tree->n_links, sizeof(*work->links));
 		if (!work->links)
-			return msd_fail_errno(err, ENOMEM, "%s", tree->name);
+			return msd_fail_on(err, ENOMEM, tree->name);
 		memcpy(work->links, tree->links, tree->n_links * sizeof(*work->links));
 		work->n_links = tree->n_links;
 	}

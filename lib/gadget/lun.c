@@ -31,14 +31,14 @@ static int open_lun(int dirfd, const char *prefix, const char *function, unsigne
 	char path[PATH_MAX];
 
 	if (!new)
-		return msd_fail_errno(err, ENOMEM, "%s", function);
+		return msd_fail_on(err, ENOMEM, function);
 	snprintf(new->name, sizeof(new->name), "%s/lun.%u", function, lun);
 	snprintf(path, sizeof(path), "%sfunctions/%s", prefix, new->name);
 	new->dirfd = openat(dirfd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (new->dirfd < 0 && errno == ENOENT)
 		return msd_fail(err, MSD_E_NOTFOUND, "%s: there is no such drive", new->name);
 	if (new->dirfd < 0)
-		return msd_fail_errno(err, errno, "%s", new->name);
+		return msd_fail_os(err, new->name);
 	*ret = msd_steal(new);
 	return 0;
 }
@@ -64,7 +64,7 @@ int msd_lun_new(int dirfd, const struct msd_drive_id *id, struct msd_lun **ret,
 	struct msd_lun *new = malloc(sizeof(*new));
 
 	if (!new)
-		return msd_fail_errno(reterr, ENOMEM, "%s", id->function);
+		return msd_fail_on(reterr, ENOMEM, id->function);
 	snprintf(new->name, sizeof(new->name), "%s/lun.%u", id->function, id->lun);
 	new->dirfd = dirfd;
 	*ret = new;

@@ -27,7 +27,7 @@ static int read_one(int gadget_fd, const char *function, unsigned n, struct medi
 		return rc;
 	v = reallocarray(media->v, media->n + 1, sizeof(*v));
 	if (!v)
-		return msd_fail_errno(err, ENOMEM, "%s", function);
+		return msd_fail_on(err, ENOMEM, function);
 	media->v = v;
 	v += media->n;
 	rc = msd_lun_read_state(lun, &v->state, err);

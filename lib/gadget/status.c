@@ -46,7 +46,7 @@ static int read_one(const char *name, struct msd_gadget_status **v, size_t *n,
 		return rc;
 	status = reallocarray(*v, *n + 1, sizeof(*status));
 	if (!status)
-		return msd_fail_errno(err, ENOMEM, "%s", name);
+		return msd_fail_on(err, ENOMEM, name);
 	*v = status;
 	fill(&tree, &status[(*n)++]);
 	return 0;

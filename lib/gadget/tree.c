@@ -88,7 +88,7 @@ int tree_open_gadgets(int *ret_fd, struct msd_error *reterr)
 		return 0;
 	if (errno == ENOENT)
 		return fail_configfs(reterr);
-	return msd_fail_errno(reterr, errno, "%s", MSD_GADGETS_DIR);
+	return msd_fail_os(reterr, MSD_GADGETS_DIR);
 }
 
 int msd_gadget_check_configfs(struct msd_error *reterr)

@@ -31,7 +31,7 @@ static int open_image(const char *name, struct msd_image *image, struct msd_erro
 	if (stat(name, &image->st) < 0)
 		return errno == ENOENT ?
 			       msd_fail(err, MSD_E_NOTFOUND, "%s: there is no such file", name) :
-			       msd_fail_errno(err, errno, "%s", name);
+			       msd_fail_os(err, name);
 	if (S_ISDIR(image->st.st_mode)) {
 		rc = msd_fail(err, MSD_E_REFUSED, "%s: is a directory, no image", name);
 		msd_hint(err, "msd-normalfiles pack makes an image of its files");
@@ -41,7 +41,7 @@ static int open_image(const char *name, struct msd_image *image, struct msd_erro
 		return msd_fail(err, MSD_E_REFUSED, "%s: neither a regular file nor a block device",
 				name);
 	fd = open(name, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-	return fd < 0 ? msd_fail_errno(err, errno, "%s", name) : fd;
+	return fd < 0 ? msd_fail_os(err, name) : fd;
 }
 
 static int open_in_storage(struct msd_drive *drive, const char *name, const char *storage_path,
@@ -74,7 +74,7 @@ static int read_path(int fd, const char *name, struct msd_image *image, struct m
 	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
 	n = readlink(link, path, sizeof(path));
 	if (n < 0)
-		return msd_fail_errno(err, errno, "%s", name);
+		return msd_fail_os(err, name);
 	if (n > MSD_ATTR_MAX)
 		return msd_fail(err, ENAMETOOLONG, "%s: its absolute path has %zd bytes, and the kernel takes %d",
 				name, n, MSD_ATTR_MAX);
@@ -95,7 +95,7 @@ static int read_content(int fd, struct msd_image *image, struct msd_error *err)
 	image->size_bytes = (uint64_t)image->st.st_size;
 	if (S_ISBLK(image->st.st_mode)) {
 		if (ioctl(fd, BLKGETSIZE64, &image->size_bytes) < 0 || ioctl(fd, BLKROGET, &ro) < 0)
-			return msd_fail_errno(err, errno, "%s", image->path);
+			return msd_fail_os(err, image->path);
 		image->device_readonly = ro;
 	}
 	image->boots = pread(fd, signature, 2, BOOT_SIGNATURE_OFFSET) == 2 &&

@@ -44,11 +44,11 @@ int msd_undo_write(const struct msd_drive *drive, const struct msd_lun_state *st
 	fd = open(undo_path(drive, path, sizeof(path)),
 		  O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
 	if (fd < 0)
-		return msd_fail_errno(reterr, errno, "%s", path);
+		return msd_fail_os(reterr, path);
 	/* /run is memory, so there is nothing to sync; and a short file is not taken back */
 	if (write(fd, text, len) != (ssize_t)len) {
 		unlink(path);
-		return msd_fail_errno(reterr, ENOSPC, "%s", path);
+		return msd_fail_on(reterr, ENOSPC, path);
 	}
 	return 0;
 }

@@ -55,7 +55,7 @@ int msd_fstab_find(const char *fstab, const char *source, const char *target,
 	mnt_free_iter(iter);
 	mnt_unref_table(table);
 	if (rc < 0 && rc != -ENOENT)
-		return msd_fail_errno(reterr, -rc, "%s", fstab);
+		return msd_fail_on(reterr, -rc, fstab);
 	if (found)
 		return 0;
 	return msd_fail(reterr, MSD_E_NOTFOUND, "%s: no line for %s on %s", fstab, source, target);

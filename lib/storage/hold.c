@@ -115,7 +115,7 @@ static int set_mark(const struct names *names, const struct msd_mount *mount, st
 				      0644);
 
 	if (fd < 0 || dprintf(fd, "%d\n", mount->id) < 0)
-		return msd_fail_errno(err, errno, "%s", names->mark);
+		return msd_fail_os(err, names->mark);
 	return 0;
 }
 
@@ -230,7 +230,7 @@ static int start_guard(struct msd_hold *hold, struct msd_error *err)
 	int fds[2];
 
 	if (pipe2(fds, O_CLOEXEC) < 0)
-		return msd_fail_errno(err, errno, "%s", hold->target);
+		return msd_fail_os(err, hold->target);
 	hold->guard = fork();
 	if (hold->guard < 0) {
 		int saved = errno;
@@ -291,7 +291,7 @@ static int check_writable(const char *path, struct msd_error *err)
 	struct statvfs st;
 
 	if (statvfs(path, &st) < 0)
-		return msd_fail_errno(err, errno, "%s", path);
+		return msd_fail_os(err, path);
 	if (!(st.f_flag & ST_RDONLY))
 		return 0;
 	msd_fail(err, EROFS, "%s: its file system is read-only, and not the storage's own to"
@@ -309,15 +309,14 @@ int msd_hold_new(const struct msd_root *root, uint64_t timeout_ms, struct msd_ho
 	int rc = 0;
 
 	if (!hold)
-		return msd_fail_errno(reterr, ENOMEM, "%s", root->path);
+		return msd_fail_on(reterr, ENOMEM, root->path);
 	*hold = (struct msd_hold){ .lock_fd = -1, .pipe_fd = -1 };
 	if (!root->target) {
 		rc = check_writable(root->path, reterr);
 	} else {
 		hold->target = strdup(root->target);
 		make_names(root->target, &names);
-		rc = hold->target ? start_guard(hold, reterr) : msd_fail_errno(reterr, ENOMEM, "%s",
-									       root->path);
+		rc = hold->target ? start_guard(hold, reterr) : msd_fail_on(reterr, ENOMEM, root->path);
 		if (rc == 0)
 			rc = lock_change(hold->target, &names, timeout_ms, &change, reterr);
 		if (rc == 0)
@@ -461,7 +460,7 @@ int msd_hold_read_holders(const struct msd_root *root, pid_t **ret, size_t *ret_
 	make_names(root->target, &names);
 	snprintf(path, sizeof(path), MSD_RUN_DIR "/%s.lock", names.holders);
 	if (stat(path, &st) < 0)
-		return errno == ENOENT ? 0 : msd_fail_errno(reterr, errno, "%s", path);
+		return errno == ENOENT ? 0 : msd_fail_os(reterr, path);
 	locks = fopen("/proc/locks", "re");
 	if (!locks)
 		return msd_fail_errno(reterr, errno, "/proc/locks");

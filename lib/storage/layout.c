@@ -65,7 +65,7 @@ static int open_folder(const struct msd_root *root, struct msd_error *err)
 		int next;
 
 		if (len > NAME_MAX)
-			return msd_fail_errno(err, ENAMETOOLONG, "%s", root->path);
+			return msd_fail_on(err, ENAMETOOLONG, root->path);
 		memcpy(name, rest, len);
 		name[len] = '\0';
 		next = openat(fd, name, FOLDER_FLAGS);
@@ -74,7 +74,7 @@ static int open_folder(const struct msd_root *root, struct msd_error *err)
 		rest += len;
 	}
 	if (fd < 0)
-		return msd_fail_errno(err, errno, "%s", root->path);
+		return msd_fail_os(err, root->path);
 	return msd_steal_fd(&fd);
 }
 

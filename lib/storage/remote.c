@@ -192,7 +192,7 @@ int msd_remote_eject(struct msd_lun *lun, const struct msd_drive_id *id, const c
 	rc = ask_in_child(eject, lun, MSD_REMOTE_EJECT_MS, stuck ? mount.target : NULL).rc;
 	/* the medium is out at once; only the closing of the file waits, and goes on in the kernel */
 	if (rc < 0 && rc != -ETIMEDOUT)
-		return msd_fail_errno(reterr, -rc, "%s", msd_lun_get_name(lun));
+		return msd_fail_on(reterr, -rc, msd_lun_get_name(lun));
 	msd_log(log, MSD_LOG_WARNING, "%s: is out; its file server does not answer, and what the host wrote last may be lost",
 		path);
 	return 0;

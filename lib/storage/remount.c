@@ -132,7 +132,7 @@ static int read_mount(const char *path, bool above, struct msd_mount *ret, struc
 	} else {
 		rc = copy_mount(table, fs, &mount);
 		if (rc < 0)
-			msd_fail_errno(err, -rc, "%s", path);
+			msd_fail_on(err, -rc, path);
 	}
 	mnt_unref_table(table);
 	if (rc == 0)

@@ -36,10 +36,10 @@ static int fstab_open(struct fstab *fstab, const char *file, struct msd_error *e
 
 	fstab->table = mnt_new_table();
 	if (!fstab->table)
-		return msd_fail_errno(err, ENOMEM, "%s", file);
+		return msd_fail_on(err, ENOMEM, file);
 	rc = mnt_table_parse_fstab(fstab->table, file);
 	if (rc < 0 && rc != -ENOENT)
-		return msd_fail_errno(err, -rc, "%s", file);
+		return msd_fail_on(err, -rc, file);
 	return 0;
 }
 
@@ -142,7 +142,7 @@ static int read_marked(struct fstab *fstab, const char *file, struct msd_root *r
 	int rc = 0;
 
 	if (!iter)
-		return msd_fail_errno(err, ENOMEM, "%s", file);
+		return msd_fail_on(err, ENOMEM, file);
 	while (rc >= 0 && mnt_table_next_fs(fstab->table, iter, &fs) == 0)
 		rc = read_line(fs, file, root, err);
 	mnt_free_iter(iter);
@@ -186,7 +186,7 @@ static int resolve_target(struct msd_root *root, struct msd_error *err)
 	free(root->path);
 	root->path = NULL;
 	if (!rest || asprintf(&root->path, "%s%s", root->target, rest) < 0)
-		return msd_fail_errno(err, ENOMEM, "%s", root->target);
+		return msd_fail_on(err, ENOMEM, root->target);
 	return 0;
 }
 
@@ -199,7 +199,7 @@ static int check_folder(const char *path, struct msd_error *err)
 		return rc;
 	if (stat(path, &st) < 0) {
 		if (errno != ENOENT && errno != ENOTDIR)
-			return msd_fail_errno(err, errno, "%s", path);
+			return msd_fail_os(err, path);
 		msd_fail(err, MSD_E_NOTFOUND, "%s: there is no such folder for the image storage",
 			 path);
 	} else if (!S_ISDIR(st.st_mode)) {
@@ -238,7 +238,7 @@ static int check_expected_mount(struct fstab *fstab, const char *path, const cha
 	int rc = 0;
 
 	if (!iter)
-		return msd_fail_errno(err, ENOMEM, "%s", file);
+		return msd_fail_on(err, ENOMEM, file);
 	while (rc == 0 && mnt_table_next_fs(fstab->table, iter, &fs) == 0) {
 		const char *target = mnt_fs_get_target(fs);
 
@@ -265,7 +265,7 @@ static int finish_unmarked(struct fstab *fstab, const char *path, const char *fi
 	}
 	if (strcmp(root->path, "/") && check_mounted(root->path, NULL) == 0) {
 		root->target = strdup(root->path);
-		return root->target ? 0 : msd_fail_errno(err, ENOMEM, "%s", path);
+		return root->target ? 0 : msd_fail_on(err, ENOMEM, path);
 	}
 	rc = check_expected_mount(fstab, root->path, file, err);
 	if (rc < 0)

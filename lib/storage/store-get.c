@@ -100,7 +100,7 @@ int msd_store_open_image(struct msd_store *store, const char *name, bool snapsho
 		return -MSD_E_NOTFOUND;
 	}
 	if (fd < 0 || fstat(fd, &st) < 0)
-		return msd_fail_errno(reterr, errno, "%s", name);
+		return msd_fail_os(reterr, name);
 	if (!S_ISREG(st.st_mode))
 		return msd_fail(reterr, MSD_E_FORMAT, "%s: is a folder or device, not an image", name);
 	rc = check_whole(&place, force, reterr);
@@ -172,7 +172,7 @@ static int open_packer(struct sink *sink, const char *packing, struct msd_error 
 	entry = archive_entry_new();
 	if (!sink->archive || !entry) {
 		archive_entry_free(entry);
-		return msd_fail_errno(err, ENOMEM, "%s", sink->name);
+		return msd_fail_on(err, ENOMEM, sink->name);
 	}
 	archive_entry_set_pathname(entry, "image");
 	archive_entry_set_filetype(entry, AE_IFREG);
@@ -196,7 +196,7 @@ static int copy_all(struct sink *sink, int in, struct msd_error *err)
 	ssize_t n;
 
 	if (!buf)
-		return msd_fail_errno(err, ENOMEM, "%s", sink->name);
+		return msd_fail_on(err, ENOMEM, sink->name);
 	while ((n = read(in, buf, BLOCK)) != 0) {
 		int rc;
 
@@ -227,7 +227,7 @@ int msd_store_copy_out(int in, int out, const char *name, const char *packing,
 	int rc = 0;
 
 	if (fstat(in, &from) < 0 || fstat(out, &to) < 0)
-		return msd_fail_errno(reterr, errno, "%s", name);
+		return msd_fail_os(reterr, name);
 	sink.total = (uint64_t)from.st_size;
 	/* `>>` writes at the end, wherever we seek */
 	sink.regular = S_ISREG(to.st_mode) && to.st_size == 0 && !(fcntl(out, F_GETFL) & O_APPEND);

@@ -107,7 +107,7 @@ static int check_old(struct put *put, struct msd_error *err)
 
 	put->replaces = put->old_complete = false;
 	if (there <= 0)
-		return there < 0 ? msd_fail_errno(err, -there, "%s", place->name) : 0;
+		return there < 0 ? msd_fail_on(err, -there, place->name) : 0;
 	if (!S_ISREG(put->old.st_mode))
 		return msd_fail(err, MSD_E_REFUSED, "%s: the name is taken by a %s", place->name,
 				S_ISDIR(put->old.st_mode) ? "folder" : "link or device");
@@ -173,7 +173,7 @@ static int open_part(struct put *put, struct msd_error *err)
 	if (!put->params->resume && ftruncate(put->fd, 0) < 0)
 		return msd_fail_errno(err, errno, "%s: starting anew", put->place.name);
 	if (fstat(put->fd, &st) < 0)
-		return msd_fail_errno(err, errno, "%s", put->place.name);
+		return msd_fail_os(err, put->place.name);
 	put->present = (uint64_t)st.st_size;
 	if (put->present)
 		msd_log(put->log, MSD_LOG_STEP, "%s: %" PRIu64 " bytes are there already",
@@ -186,7 +186,7 @@ static int find_limits(struct put *put, struct msd_error *err)
 	struct statfs sfs;
 
 	if (fstatfs(put->place.dirfd, &sfs) < 0)
-		return msd_fail_errno(err, errno, "%s", put->place.name);
+		return msd_fail_os(err, put->place.name);
 	put->max_bytes = (uint64_t)sfs.f_type == MSDOS_SUPER_MAGIC ? FAT_MAX_FILE : INT64_MAX;
 	return 0;
 }
@@ -208,7 +208,7 @@ static int check_room(struct put *put, struct msd_error *err)
 	if (put->total <= have)
 		return 0;
 	if (fstatvfs(put->place.dirfd, &vfs) < 0)
-		return msd_fail_errno(err, errno, "%s", put->place.name);
+		return msd_fail_os(err, put->place.name);
 	if (put->total - have > (uint64_t)vfs.f_bavail * vfs.f_frsize)
 		return put_fail_no_room(put, put->total - have, err);
 	return 0;
@@ -415,7 +415,7 @@ static int run(struct put *put, struct msd_store *store, char *name, size_t len,
 	if (rc == 0)
 		rc = open_part(put, err);
 	if (rc == 0 && msd_digest_new(put->hashing, &put->digest) < 0)
-		rc = msd_fail_errno(err, ENOMEM, "%s", name);
+		rc = msd_fail_on(err, ENOMEM, name);
 	if (rc == 0)
 		rc = transfer(put, err);
 	if (rc == 0)

@@ -134,7 +134,7 @@ static int open_archive(struct msd_source *source, struct msd_error *err)
 
 	source->archive = archive_read_new();
 	if (!source->archive)
-		return msd_fail_errno(err, ENOMEM, "%s", source->name);
+		return msd_fail_on(err, ENOMEM, source->name);
 	if (source->packing->support(source->archive) != ARCHIVE_OK ||
 	    archive_read_support_format_raw(source->archive) != ARCHIVE_OK ||
 	    archive_read_support_format_empty(source->archive) != ARCHIVE_OK)
@@ -149,7 +149,7 @@ static int open_archive(struct msd_source *source, struct msd_error *err)
 static int open_zlib(struct msd_source *source, struct msd_error *err)
 {
 	if (inflateInit2(&source->zlib, 15 + 16) != Z_OK)	/* 16: gzip, and nothing else */
-		return msd_fail_errno(err, ENOMEM, "%s", source->name);
+		return msd_fail_on(err, ENOMEM, source->name);
 	return 0;
 }
 
@@ -210,9 +210,9 @@ int msd_source_open(int fd, const char *name, bool as_is, bool hashing,
 	ssize_t n;
 
 	if (!source || !(source->name = strdup(name)))
-		return msd_fail_errno(reterr, ENOMEM, "%s", name);
+		return msd_fail_on(reterr, ENOMEM, name);
 	if (fstat(fd, &st) < 0)
-		return msd_fail_errno(reterr, errno, "%s", name);
+		return msd_fail_os(reterr, name);
 	if (S_ISDIR(st.st_mode)) {
 		msd_fail(reterr, MSD_E_FORMAT, "%s: is a folder, not an image", name);
 		msd_hint(reterr, "msd-mkimage -d %s files.img makes an image of it", msd_quoted(name));

@@ -40,7 +40,7 @@ static int hash_all(int fd, const char *name, uint64_t size, const struct msd_pr
 	int rc = msd_digest_new(true, &digest);
 
 	if (rc < 0)
-		return msd_fail_errno(err, -rc, "%s", name);
+		return msd_fail_on(err, -rc, name);
 	for (;;) {
 		void *buf = msd_digest_get_buffer(digest);
 		ssize_t n = pread(fd, buf, MSD_DIGEST_BLOCK, (off_t)done);
@@ -117,7 +117,7 @@ static int verify_file(const struct store_place *place, int fd,
 	int rc;
 
 	if (fstat(fd, &st) < 0)
-		return msd_fail_errno(err, errno, "%s", place->name);
+		return msd_fail_os(err, place->name);
 	if (!S_ISREG(st.st_mode))
 		return msd_fail(err, MSD_E_FORMAT, "%s: is a folder or device, not an image",
 				place->name);
@@ -182,6 +182,6 @@ int msd_store_verify(struct msd_store *store, const char *name,
 		return -MSD_E_NOTFOUND;
 	}
 	if (fd < 0)
-		return msd_fail_errno(reterr, errno, "%s", name);
+		return msd_fail_os(reterr, name);
 	return verify_file(&place, fd, progress, ret, reterr);
 }

@@ -36,16 +36,16 @@ int msd_store_open(const struct msd_root *root, const struct msd_log *log, struc
 	if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
 		return msd_fail(reterr, MSD_E_NOTFOUND, "%s: no such folder for images", root->path);
 	if (fd < 0)
-		return msd_fail_errno(reterr, errno, "%s", root->path);
+		return msd_fail_os(reterr, root->path);
 	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
 	n = readlink(link, real, sizeof(real) - 1);
 	if (n < 0)
-		return msd_fail_errno(reterr, errno, "%s", link);
+		return msd_fail_os(reterr, link);
 	real[n] = '\0';
 	store = calloc(1, sizeof(*store));
 	if (!store || !(store->path = strdup(real))) {
 		free(store);
-		return msd_fail_errno(reterr, ENOMEM, "%s", root->path);
+		return msd_fail_on(reterr, ENOMEM, root->path);
 	}
 	store->fd = msd_steal_fd(&fd);
 	store->root = root;
@@ -89,12 +89,12 @@ int store_place_hold(struct msd_store *store, const struct store_place *place,
 	if (store->hold)
 		return 0;
 	if (fstat(store->fd, &root) < 0 || fstat(place->dirfd, &folder) < 0)
-		return msd_fail_errno(reterr, errno, "%s", place->path);
+		return msd_fail_os(reterr, place->path);
 	if (root.st_dev == folder.st_dev)
 		return msd_hold_new(store->root, MSD_HOLD_TIMEOUT_MS, &store->hold, reterr);
 	if (faccessat(place->dirfd, ".", W_OK, AT_EACCESS) == 0 || errno != EROFS)
 		return 0;
-	msd_fail_errno(reterr, EROFS, "%s", place->name);
+	msd_fail_on(reterr, EROFS, place->name);
 	store_place_folder(place, dir, sizeof(dir));
 	msd_hint(reterr, "mount -o remount,rw %s", msd_quoted(dir));
 	return -EROFS;
@@ -271,7 +271,7 @@ static int check_image(const struct store_place *place, bool *ret_exists, struct
 	int there = store_place_stat(place, place->base, &st);
 
 	if (there < 0)
-		return msd_fail_errno(err, -there, "%s", place->name);
+		return msd_fail_on(err, -there, place->name);
 	if (there && !S_ISREG(st.st_mode))
 		return msd_fail(err, MSD_E_FORMAT, "%s: is no image but a %s", place->name,
 				S_ISDIR(st.st_mode) ? "folder" : "link or device");
@@ -399,7 +399,7 @@ static int check_target(const struct store_place *from, const struct store_place
 	int rc;
 
 	if (fstat(from->dirfd, &a) < 0 || fstat(to->dirfd, &b) < 0)
-		return msd_fail_errno(err, errno, "%s", to->name);
+		return msd_fail_os(err, to->name);
 	if (a.st_dev != b.st_dev) {
 		msd_fail(err, EXDEV, "%s: %s lies on another file system", from->name, to->name);
 		msd_hint(err, "msd-store put %s --name=%s && msd-store rm %s", msd_quoted(from->path),
@@ -434,7 +434,7 @@ int msd_store_rename(struct msd_store *store, const char *name, const char *to_n
 		return rc;
 	rc = find_target(store, &from, to_name, target, sizeof(target));
 	if (rc < 0)
-		return msd_fail_errno(reterr, -rc, "%s", to_name);
+		return msd_fail_on(reterr, -rc, to_name);
 	rc = store_place_open(store, target, &to, reterr);
 	if (rc == 0)
 		rc = check_image(&from, &exists, reterr);

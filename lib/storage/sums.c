@@ -74,7 +74,7 @@ int msd_sums_find(int dirfd, const char *path, const char *name, uint8_t ret[MSD
 	size_t room = 0;
 
 	if (!file)
-		return msd_fail_errno(reterr, errno, "%s", path);
+		return msd_fail_os(reterr, path);
 	while (getline(&line, &room, file) >= 0) {
 		const char *entry = parse_line(line, sum), *slash;
 
@@ -90,7 +90,7 @@ int msd_sums_find(int dirfd, const char *path, const char *name, uint8_t ret[MSD
 		found = true;
 	}
 	if (ferror(file))
-		return msd_fail_errno(reterr, EIO, "%s", path);
+		return msd_fail_on(reterr, EIO, path);
 	if (!found)
 		return msd_fail(reterr, MSD_E_NOTFOUND, "%s: has no SHA-256 checksum of %s", path, name);
 	return 0;

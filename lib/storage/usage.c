@@ -80,17 +80,17 @@ static int add_usage(struct search *search, enum msd_usage_kind kind, bool writa
 	struct msd_usage *usage = realloc(search->usage, (search->n + 1) * sizeof(*usage)), *new;
 
 	if (!usage)
-		return msd_fail_errno(err, ENOMEM, "%s", who);
+		return msd_fail_on(err, ENOMEM, who);
 	search->usage = usage;
 	new = &usage[search->n];
 	*new = (struct msd_usage){ .kind = kind, .writable = writable, .who = strdup(who) };
 	if (!new->who)
-		return msd_fail_errno(err, ENOMEM, "%s", who);
+		return msd_fail_on(err, ENOMEM, who);
 	search->n++;
 	if (hint_command && asprintf(&new->hint, "%s %s", hint_command,
 				     kind == MSD_USAGE_DRIVE ? hint_operand : msd_quoted(hint_operand)) < 0) {
 		new->hint = NULL;
-		return msd_fail_errno(err, ENOMEM, "%s", who);
+		return msd_fail_on(err, ENOMEM, who);
 	}
 	return 0;
 }
@@ -381,7 +381,7 @@ int msd_usage_read(const char *path, struct msd_usage **ret, size_t *ret_n,
 	struct search search = { 0 };
 
 	if (stat(path, &search.st) < 0)
-		return msd_fail_errno(reterr, errno, "%s", path);
+		return msd_fail_os(reterr, path);
 	return search_all(&search, path, true, ret, ret_n, reterr);
 }
 

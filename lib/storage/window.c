@@ -26,10 +26,10 @@ static int new_probe(int fd, const char *name, uint64_t offset, uint64_t size, b
 {
 	*ret = blkid_new_probe();
 	if (!*ret)
-		return msd_fail_errno(err, ENOMEM, "%s", name);
+		return msd_fail_on(err, ENOMEM, name);
 	/* size 0 stands for all there is */
 	if (blkid_probe_set_device(*ret, fd, (blkid_loff_t)offset, (blkid_loff_t)size) < 0)
-		return msd_fail_errno(err, errno ? errno : EIO, "%s", name);
+		return msd_fail_on(err, errno ? errno : EIO, name);
 	return 0;
 }
 

@@ -343,7 +343,7 @@ static int read_all(const char *path, const char *below, struct msd_writer **ret
 	if (rc == 0)
 		rc = add_processes(&search);
 	if (rc < 0)
-		return msd_fail_errno(reterr, -rc, "%s", path);
+		return msd_fail_on(reterr, -rc, path);
 	*ret_n = search.n;
 	*ret = msd_steal(search.found);
 	search.n = 0;
