@@ -241,7 +241,7 @@ EOF
   cmp to/HELLO.TXT tree/HELLO.TXT
   msd-normalfiles get -r image 'a long folder name' anew
   diff -r tree/a* anew
-  run -7 --separate-stderr msd-normalfiles get -r image 'a long folder name' HELLO.TXT nowhere
+  run -1 --separate-stderr msd-normalfiles get -r image 'a long folder name' HELLO.TXT nowhere
   run -1 --separate-stderr msd-normalfiles cat image 'a long folder name'
   [ "${stderr_lines[0]}" = "msd-normalfiles: image: 'a long folder name' is a folder" ]
   [ "${stderr_lines[1]}" = "msd-normalfiles: hint: msd-normalfiles get -r image 'a long folder name' ." ]
