@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-3.0-or-later
-# The image storage: listing 1,000 images, and putting 1 GiB on a disk beside cp and tee.
+# The image storage: listing 1,000 images, remounting it, and putting 1 GiB on a disk beside cp and tee.
 . "${0%/*}/lib.sh"
 
 storage()
@@ -21,6 +21,23 @@ done
 race 10 "" "msd-store list" "msd-store -C many.conf list" \
   "blkid -p of each" 'find many -name "*.img" -exec blkid -p {} ";"; true'
 rm -r many
+
+title "The storage rw, and ro again (goal: 5 ms each)"
+remounts()
+{
+  mount -t tmpfs run /run
+  mkdir /run/msd
+  echo "msd /run/msd tmpfs ro,nosuid,nodev,noexec,X-kvmd.otgmsd-root=/run/msd 0 0" >/run/fstab
+  mount --bind /run/fstab /etc/fstab
+  mount -t tmpfs -o ro,nosuid,nodev,noexec msd /run/msd
+  race 20 "otgmsd-remount -q ro" "otgmsd-remount rw" "otgmsd-remount -q rw" "python3, mount" "$peer rw"
+  race 20 "otgmsd-remount -q rw" "otgmsd-remount ro" "otgmsd-remount -q ro" "python3, mount" "$peer ro"
+}
+# shellcheck disable=SC2016
+peer='python3 -c "import subprocess, sys; subprocess.check_call([\"mount\", \"-o\", \"remount,\" + sys.argv[1], \"/run/msd\"])"'
+export -f race remounts
+export peer
+unshare -Urm --propagation private bash -euc remounts || echo "  (no user namespaces: no figures)"
 
 # on the disk that the build lies on: a tmpfs has nothing to be synced
 disk=$(mktemp -d "$MSD_BUILD/bench.XXXXXX")
