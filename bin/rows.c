@@ -3,8 +3,10 @@
 #include "rows.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/param.h>
 
 #include "base/parse.h"
 
@@ -34,11 +36,23 @@ static void print_blanks(size_t n)
 		putchar_unlocked(' ');
 }
 
+/* Columns of the terminal that UTF-8 takes, most times. */
+static size_t count_columns(const char *text)
+{
+	size_t n = 0;
+
+	for (; *text; text++)
+		n += (*text & 0xc0) != 0x80;
+	return n;
+}
+
 static void print_cell(const struct rows *rows, unsigned i, const char *text)
 {
 	const struct rows_column *column = &rows->columns[rows->order[i]];
 	bool last = i + 1 == rows->n_order, right = column->type != OUT_TEXT;
-	size_t len = strlen(text), width = (size_t)column->width;
+	size_t len = strlen(text);
+	size_t width = column->width || last ? (size_t)column->width :
+					       rows->widest + len - count_columns(text);
 	size_t blanks = len < width && !(last && !right) ? width - len : 0;
 
 	if (i > 0)
@@ -50,10 +64,28 @@ static void print_cell(const struct rows *rows, unsigned i, const char *text)
 		print_blanks(blanks);
 }
 
+/* Rows of a table wait where a column that is as wide as its cells is not the last one. */
+static void print_or_hold(struct rows *rows, const char *const cells[])
+{
+	for (unsigned i = 0; i < rows->n_order; i++) {
+		const struct rows_column *column = &rows->columns[rows->order[i]];
+		const char *cell = cells[rows->order[i]] ? cells[rows->order[i]] : "";
+
+		if (!rows->held)
+			print_cell(rows, i, cell);
+		else if (fwrite(cell, strlen(cell) + 1, 1, rows->held) && !column->width)
+			rows->widest = MAX(rows->widest, count_columns(cell));
+	}
+	if (!rows->held)
+		putchar_unlocked('\n');
+}
+
 void rows_begin(struct rows *rows, struct tool *tool, const char *name,
 		const struct rows_column *columns, unsigned n_columns,
 		const struct out_options *options)
 {
+	const char *names[ROWS_COLUMNS_MAX];
+
 	memset(rows, 0, sizeof(*rows));
 	rows->tool = tool;
 	rows->columns = columns;
@@ -68,11 +100,15 @@ void rows_begin(struct rows *rows, struct tool *tool, const char *name,
 			rows->order[rows->n_order++] = i;
 	if (rows->form == ROWS_JSON)
 		printf("{\n   \"%s\": [", name);
-	if (rows->form != ROWS_TABLE || options->noheadings)
+	if (rows->form != ROWS_TABLE)
 		return;
-	for (unsigned i = 0; i < rows->n_order; i++)
-		print_cell(rows, i, columns[rows->order[i]].name);
-	putchar_unlocked('\n');
+	for (unsigned i = 0; i < n_columns; i++)
+		names[i] = columns[i].name;
+	for (unsigned i = 0; i + 1 < rows->n_order && !rows->held; i++)
+		if (!columns[rows->order[i]].width)
+			rows->held = open_memstream(&rows->text, &rows->text_len);
+	if (!options->noheadings)
+		print_or_hold(rows, names);
 }
 
 void rows_text(struct rows *rows, unsigned column, const char *text)
@@ -150,12 +186,7 @@ void rows_print(struct rows *rows)
 	} else if (rows->form == ROWS_PAIRS) {
 		print_pairs(rows);
 	} else {
-		for (unsigned i = 0; i < rows->n_order; i++) {
-			const char *cell = rows->cells[rows->order[i]];
-
-			print_cell(rows, i, cell ? cell : "");
-		}
-		putchar_unlocked('\n');
+		print_or_hold(rows, rows->cells);
 	}
 	rows->n_rows++;
 	memset(rows->cells, 0, sizeof(rows->cells));
@@ -163,6 +194,19 @@ void rows_print(struct rows *rows)
 
 void rows_end(struct rows *rows)
 {
+	const char *cell;
+
 	if (rows->form == ROWS_JSON)
 		fputs("\n   ]\n}\n", stdout);
+	if (!rows->held)
+		return;
+	fclose(rows->held);
+	cell = rows->text;
+	for (unsigned i = 0; cell && cell < rows->text + rows->text_len; cell += strlen(cell) + 1) {
+		print_cell(rows, i, cell);
+		i = (i + 1) % rows->n_order;
+		if (i == 0)
+			putchar_unlocked('\n');
+	}
+	free(rows->text);
 }

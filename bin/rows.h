@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Lists of any length: as out.h prints them, but each row at once and none kept in memory. */
+/*
+ * Lists of any length: as out.h prints them, but each row at once and none kept in memory, unless
+ * a column of any width is asked for before others.
+ */
 #ifndef MSD_BIN_ROWS_H
 #define MSD_BIN_ROWS_H
 
@@ -8,7 +11,7 @@
 struct rows_column {
 	const char *name;	/* as in struct out_column */
 	enum out_type type;
-	int width;		/* of the cell in a table; 0 for the last one, which is as it comes */
+	int width;		/* of the cell in a table; 0: as wide as the widest, or the last one */
 	bool hidden;
 };
 
@@ -24,6 +27,10 @@ struct rows {
 	const char *cells[ROWS_COLUMNS_MAX];	/* of the row being filled, NULL: unknown */
 	char numbers[ROWS_COLUMNS_MAX][24];
 	uint64_t n_rows;
+	FILE *held;		/* into text, cell by cell: what waits for the widest of them */
+	char *text;
+	size_t text_len;
+	size_t widest;
 };
 
 /* Columns that do not exist end the program with status 2. Prints the heading. */

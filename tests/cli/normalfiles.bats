@@ -210,6 +210,10 @@ EOF
   [ "$(msd-normalfiles list -J image hello.txt | jq -c '.files[0] | [.name, .size, .mtime]')" = \
     '["hello.txt",6,"2024-02-29T12:34:56"]' ]
   [ "$(msd-normalfiles list -nPo size,name image lower.txt)" = 'SIZE="6" NAME="lower.txt"' ]
+  for option in -o -no; do
+    msd-normalfiles list $option name,size image >table
+    python3 -c 'import sys; sys.exit(len({len(line) for line in open("table")}) != 1)' || fail "$(cat table)"
+  done
   run -2 --separate-stderr msd-normalfiles list -o NONE image
   run -7 --separate-stderr msd-normalfiles list image nowhere
 }
