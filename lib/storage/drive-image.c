@@ -12,6 +12,8 @@
 #include "base/cleanup.h"
 #include "base/parse.h"
 #include "drive-priv.h"
+#include "storage/remote.h"
+#include "storage/remount.h"
 #include "storage/usage.h"
 
 #define FLASH_BLOCK_BYTES 512
@@ -24,10 +26,16 @@
  * block device, since to open others may do things. Returns the descriptor or what
  * msd_image_read returns.
  */
-static int open_image(const char *name, struct msd_image *image, struct msd_error *err)
+static int open_image(struct msd_drive *drive, const char *name, struct msd_image *image,
+		      struct msd_error *err)
 {
 	int fd, rc;
 
+	/* the table of mounts has no relative ones */
+	if (name[0] == '/' && !drive->mounts)
+		msd_mounts_read(&drive->mounts, NULL);
+	if (name[0] == '/' && msd_remote_check(drive->mounts, name, err) < 0)
+		return -MSD_E_FAILED;
 	if (stat(name, &image->st) < 0)
 		return errno == ENOENT ?
 			       msd_fail(err, MSD_E_NOTFOUND, "%s: there is no such file", name) :
@@ -56,7 +64,7 @@ static int open_in_storage(struct msd_drive *drive, const char *name, const char
 	if (snprintf(path, sizeof(path), "%s/%s", root->path, name) >= (int)sizeof(path))
 		rc = msd_fail_errno(err, ENAMETOOLONG, "%s/%s", root->path, name);
 	else
-		rc = open_image(path, image, err);
+		rc = open_image(drive, path, image, err);
 	if (rc == -MSD_E_NOTFOUND) {
 		msd_fail(err, MSD_E_NOTFOUND, "%s: there is no such file, neither here nor in %s",
 			 name, root->path);
@@ -106,7 +114,7 @@ static int read_content(int fd, struct msd_image *image, struct msd_error *err)
 int msd_image_read(struct msd_drive *drive, const char *name, const char *storage_path,
 		   struct msd_image *ret, struct msd_error *reterr)
 {
-	_cleanup_close_ int fd = open_image(name, ret, reterr);
+	_cleanup_close_ int fd = open_image(drive, name, ret, reterr);
 	int rc;
 
 	if (fd == -MSD_E_NOTFOUND)
