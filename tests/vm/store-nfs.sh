@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-3.0-or-later
 # A part of the storage on a real NFS server that falls silent in the middle.
+# timeout: 400
 . "${0%/*}/lib.sh"
 
 store=/var/lib/kvmd/msd
@@ -126,7 +127,7 @@ listed()
 {
   msd-store list -n -o NAME 2>/dev/null | grep -q nfs/a.img
 }
-ok "the server answers again" wait_for 30 listed
+ok "the server answers again" wait_for 120 listed
 losetup -d /dev/loop7
 ok "that drive, empty again" soon otgmsd -i 1 --eject
 ok "nothing was lost" msd-store verify nfs/a.img
