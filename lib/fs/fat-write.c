@@ -304,7 +304,8 @@ static int collect_exact(const struct msd_tree *tree, uint32_t folder, struct ms
 		struct msd_short_name exact;
 		int rc;
 
-		if (!msd_short_name_is_exact(units, get_units(tree, c, units), &exact))
+		if (tree->nodes[c].records > 1 ||
+		    !msd_short_name_is_exact(units, get_units(tree, c, units), &exact))
 			continue;
 		rc = msd_short_set_add(set, exact.name);
 		if (rc < 0)
@@ -320,7 +321,7 @@ static int put_child(struct writing *writing, uint32_t child, struct msd_short_s
 	struct fat_dirent dirent, records[FAT_RECORDS_MAX];
 	struct msd_short_name shortened;
 	size_t n = get_units(writing->tree, child, units);
-	bool exact = msd_short_name_is_exact(units, n, &shortened);
+	bool exact = node->records == 1 && msd_short_name_is_exact(units, n, &shortened);
 	int rc = exact ? 0 : msd_short_set_make(set, units, n, &shortened);
 	unsigned n_records;
 

@@ -75,9 +75,10 @@ static int count_need(const struct fs_type *type, struct msd_tree *tree, struct 
 		int n = msd_utf8_to_utf16(node_name(tree, i), units, MSD_NAME_UNITS_MAX);
 
 		/* the seal has checked them all */
-		if (n > 0)
-			tree->nodes[tree->nodes[i].parent].size_bytes +=
-				(uint64_t)type->count_records(units, (size_t)n) * RECORD_BYTES;
+		if (n <= 0)
+			continue;
+		tree->nodes[i].records = (uint8_t)type->count_records(units, (size_t)n);
+		tree->nodes[tree->nodes[i].parent].size_bytes += tree->nodes[i].records * RECORD_BYTES;
 	}
 	for (uint32_t i = 0; i < tree->n_nodes; i++) {
 		struct node *node = &tree->nodes[i];

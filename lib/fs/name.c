@@ -42,10 +42,10 @@ int msd_utf8_to_utf16(const char *text, uint16_t *units, size_t max)
 		unsigned len;
 
 		/* nearly all there is */
-		if (*p < 0x80 && n < max) {
+		while (*p && *p < 0x80 && n < max)
 			units[n++] = *p++;
-			continue;
-		}
+		if (!*p)
+			break;
 		len = take_utf8(p, &c);
 		if (!len)
 			return -EILSEQ;

@@ -183,14 +183,18 @@ static unsigned make_stem(const uint16_t *units, size_t n, uint8_t name[11], boo
 			dot = i;
 	for (size_t i = start; i < n; i++) {
 		bool ext = i > dot;
-		uint8_t c = is_short(units[i]) ? (uint8_t)units[i] : '_';
+		uint8_t c;
 
 		if (i == dot)
 			continue;
 		if (units[i] == ' ' || units[i] == '.' || len[ext] == (ext ? EXT : BASE)) {
 			*ret_lossy = true;
+			/* nothing more goes into a full base */
+			if (i < dot && len[0] == BASE)
+				i = dot;
 			continue;
 		}
+		c = is_short(units[i]) ? (uint8_t)units[i] : '_';
 		if (c == '_' && units[i] != '_')
 			*ret_lossy = true;
 		name[ext * BASE + len[ext]++] = c >= 'a' && c <= 'z' ? (uint8_t)(c - 32) : c;

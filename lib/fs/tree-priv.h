@@ -29,6 +29,7 @@ struct node {
 	uint8_t mtime_cs;		/* hundredths of a second */
 	uint8_t attr;			/* FAT_ATTR_* */
 	uint8_t flags;
+	uint8_t records;		/* planned; of its name in its folder */
 };
 
 _Static_assert(sizeof(struct node) <= 48, "of 60,000 files there are 60,000 of these");
