@@ -88,12 +88,14 @@ static void part_path(const struct store_args *args, const struct msd_store_part
 
 static void warn_part(struct store_args *args, const struct msd_store_part *part)
 {
-	char path[PATH_MAX];
+	char path[PATH_MAX], seconds[32];
 
 	part_path(args, part, path, sizeof(path));
 	if (part->state == MSD_PART_TIMEOUT) {
-		tool_warn(&args->tool, "%s: %s did not answer in %g s, its images are left out",
-			  path, part->source, (double)args->timeout_ms / 1000);
+		/* no message takes a floating-point number */
+		snprintf(seconds, sizeof(seconds), "%g", (double)args->timeout_ms / 1000);
+		tool_warn(&args->tool, "%s: %s did not answer in %s s, its images are left out",
+			  path, part->source, seconds);
 		tool_hint(&args->tool, "--timeout=30s waits longer; or: umount -l %s", msd_quoted(path));
 	} else if (part->state == MSD_PART_FAILED) {
 		tool_warn(&args->tool, "%s: %s", path, strerror(part->error));
