@@ -169,7 +169,7 @@ static char *escape(const char *text)
 
 		if (n == (size_t)-1 || n == (size_t)-2 || n == 0) {
 			memset(&state, 0, sizeof(state));
-			p += sprintf(p, "\\x%02x", (unsigned char)*text);
+			p += snprintf(p, 5, "\\x%02x", (unsigned char)*text);
 			n = 1;
 		} else {
 			p = mempcpy(p, text, n);

@@ -107,7 +107,7 @@ static int parse_id(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
 	digits = strspn(value + 2, "0123456789abcdefABCDEF");
 	if (digits == 0 || digits > 4 || value[2 + digits])
 		return expected(cfg, opt, value, "a number from 0x0000 to 0xffff");
-	*(long *)result = strtol(value, NULL, 16);
+	*(long *)result = (long)strtoul(value, NULL, 16);
 	return 0;
 }
 
@@ -144,7 +144,7 @@ static int parse_group(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *resu
 
 static int parse_name(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
 {
-	if (!*value || *value == '.' || strlen(value) > 64 || strpbrk(value, "/ \t\n"))
+	if (!*value || *value == '.' || strlen(value) > 64 || value[strcspn(value, "/ \t\n")])
 		return expected(cfg, opt, value, "a name: up to 64 characters, no '/', no blank, no dot first");
 	*(const char **)result = value;
 	return 0;

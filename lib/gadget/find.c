@@ -100,10 +100,11 @@ static int list_functions(const char *dir, const char *gadget, struct names *ret
 static long trailing_number(const char *name)
 {
 	size_t len = strlen(name), digits = 0;
+	uint64_t number;
 
 	while (digits < len && name[len - 1 - digits] >= '0' && name[len - 1 - digits] <= '9')
 		digits++;
-	return digits > 0 && digits < 7 ? atol(name + len - digits) : -1;
+	return msd_parse_number(name + len - digits, 999999, &number) < 0 ? -1 : (long)number;
 }
 
 /* Whether the names' numbers can serve as drive numbers: all have one, and no two the same. */

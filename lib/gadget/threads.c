@@ -48,7 +48,7 @@ static int for_each(int (*fn)(int proc_fd, int pid, char state, void *data, stru
 	if (!proc)
 		return msd_fail_errno(err, errno, "/proc");
 	while (rc == 0 && (entry = readdir(proc))) {
-		int pid = atoi(entry->d_name);
+		int pid = (int)strtoul(entry->d_name, NULL, 10);
 		char state = pid > 0 ? read_state(dirfd(proc), entry->d_name) : 0;
 
 		if (state)

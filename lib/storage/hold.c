@@ -106,7 +106,7 @@ static bool is_marked(const struct names *names, const struct msd_mount *mount)
 	if (n <= 0)
 		return false;
 	text[n] = '\0';
-	return atoi(text) == mount->id;
+	return (int)strtoul(text, NULL, 10) == mount->id;
 }
 
 static int set_mark(const struct names *names, const struct msd_mount *mount, struct msd_error *err)
@@ -221,7 +221,7 @@ static void __attribute__((noreturn)) guard(int pipe_fd, const char *target)
 		nap(pause_ms);
 		pause_ms = pause_ms < 800 ? 2 * pause_ms : 800;
 	}
-	_Exit(0);
+	_exit(0);
 }
 
 /* Before any lock is taken, so that the guardian has no part in one. */

@@ -98,7 +98,7 @@ int msd_sums_find(int dirfd, const char *path, const char *name, uint8_t ret[MSD
 
 char *msd_sums_format(const uint8_t sha256[MSD_SHA256_SIZE], const char *name)
 {
-	bool escaped = strpbrk(name, "\\\n\r");
+	bool escaped = name[strcspn(name, "\\\n\r")];
 	char *line = malloc(1 + HEX_LEN + 2 + 2 * strlen(name) + 2), *p = line;
 
 	if (!line)

@@ -87,8 +87,9 @@ static int add_usage(struct search *search, enum msd_usage_kind kind, bool writa
 	if (!new->who)
 		return msd_fail_on(err, ENOMEM, who);
 	search->n++;
-	if (hint_command && asprintf(&new->hint, "%s %s", hint_command,
-				     kind == MSD_USAGE_DRIVE ? hint_operand : msd_quoted(hint_operand)) < 0) {
+	if (hint_command && asprintf(&new->hint, kind == MSD_USAGE_DRIVE ? "%s %s --eject" : "%s %s",
+				     hint_command, kind == MSD_USAGE_DRIVE ? hint_operand :
+						   msd_quoted(hint_operand)) < 0) {
 		new->hint = NULL;
 		return msd_fail_on(err, ENOMEM, who);
 	}
@@ -171,9 +172,8 @@ static int check_drive(struct search *search, const struct msd_drive_id *id, str
 	}
 	if (rc < 0)
 		return rc == -ENOENT ? 0 : rc;	/* just torn down */
-	strcat(msd_drive_id_options(id, options, sizeof(options) - 16), " --eject");
 	return add_usage(search, MSD_USAGE_DRIVE, !ro, msd_drive_id_format(id, who, sizeof(who)),
-			 "otgmsd", options, err);
+			 "otgmsd", msd_drive_id_options(id, options, sizeof(options)), err);
 }
 
 static int find_drives(struct search *search, struct msd_error *err)
@@ -193,13 +193,17 @@ static int each_line(const char *path, struct search *search,
 		     struct msd_error *err)
 {
 	_cleanup_free_ char *text = NULL;
-	char *line, *save = NULL;
+	char *line, *next;
 	int rc = msd_attr_read_all(path, &text, err);
 
 	if (rc < 0)
 		return rc == -ENOENT ? 0 : rc;
-	for (line = strtok_r(text, "\n", &save); rc == 0 && line; line = strtok_r(NULL, "\n", &save))
+	for (line = text; rc == 0 && *line; line = next) {
+		next = line + strcspn(line, "\n");
+		if (*next)
+			*next++ = '\0';
 		rc = check(search, line, err);
+	}
 	return rc;
 }
 

@@ -307,7 +307,7 @@ static int add_process(struct search *search, int dirfd, const char *pid)
 		return 0;
 	if (!read_line(procfd, "comm", name, sizeof(name)))
 		snprintf(name, sizeof(name), "?");
-	return add(search, MSD_WRITER_PROCESS, (pid_t)atoi(pid), name, path);
+	return add(search, MSD_WRITER_PROCESS, (pid_t)strtoul(pid, NULL, 10), name, path);
 }
 
 static int add_processes(struct search *search)
