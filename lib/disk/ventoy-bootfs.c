@@ -94,7 +94,7 @@ int ventoy_bootfs_read(struct msd_io *boot, char version[MSD_VENTOY_VERSION_MAX]
 	_cleanup_(msd_fs_closep) struct msd_fs *fs = NULL;
 	struct msd_fs_node node;
 	char label[64];
-	int rc = msd_fs_open(boot, NULL, NULL, &fs, reterr);
+	int rc = msd_fs_open_fat(boot, &fs, reterr);
 
 	if (rc == 0)
 		rc = msd_fs_read_label(fs, label, sizeof(label), reterr);

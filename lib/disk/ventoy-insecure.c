@@ -23,7 +23,7 @@ static int edit_init(struct edit *edit, struct msd_io *io, struct msd_error *err
 	struct fat_boot_sector boot;
 	struct msd_fs_info info;
 	unsigned sector_bytes;
-	int rc = msd_fs_open(io, NULL, NULL, &edit->fs, err);
+	int rc = msd_fs_open_fat(io, &edit->fs, err);
 
 	if (rc == 0)
 		rc = msd_io_pread(io, &boot, sizeof(boot), 0, err);

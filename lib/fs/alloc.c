@@ -40,7 +40,7 @@ int alloc_load(struct msd_change *change)
 	change->current = 0;
 	change->n_free = 0;
 	change->spare.n = 0;
-	while ((rc = fs->ops->next_free(fs, start + n, &start, &n, change->err)) > 0) {
+	while ((rc = fs_next_free(fs, start + n, &start, &n, change->err)) > 0) {
 		struct run *extents;
 
 		change->n_free += n;

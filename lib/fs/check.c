@@ -403,7 +403,7 @@ static int check_allocation(struct check *check)
 
 	while (at < check->to) {
 		uint32_t start, n = 0, end;
-		int rc = fs->ops->next_free(fs, at, &start, &n, check->err);
+		int rc = fs_next_free(fs, at, &start, &n, check->err);
 
 		if (rc < 0)
 			return rc;

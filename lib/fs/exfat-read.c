@@ -279,8 +279,8 @@ int msd_exfat_open_bitmap(struct msd_fs *fs, struct msd_error *err)
 	return rc == -ENOMEM ? msd_fail_on(err, ENOMEM, msd_io_get_name(fs->io)) : rc;
 }
 
-static int exfat_next_free(struct msd_fs *fs, uint32_t from, uint32_t *ret_start, uint32_t *ret_n,
-			   struct msd_error *err)
+int exfat_next_free(struct msd_fs *fs, uint32_t from, uint32_t *ret_start, uint32_t *ret_n,
+		    struct msd_error *err)
 {
 	uint32_t bit = from - 2, end = fs->info.n_clusters, n = 0;
 	int rc = msd_exfat_open_bitmap(fs, err);
@@ -335,7 +335,6 @@ static const struct msd_fs_ops exfat_ops = {
 	.read_next = exfat_read_next,
 	.dir_next = exfat_dir_next,
 	.read_label = exfat_read_label,
-	.next_free = exfat_next_free,
 };
 
 int msd_exfat_probe(struct msd_fs *fs, uint64_t offset, struct msd_error *err)

@@ -60,8 +60,8 @@ static int fat_read_next(struct msd_fs *fs, uint32_t cluster, uint32_t *ret, str
 	return 0;
 }
 
-static int fat_next_free(struct msd_fs *fs, uint32_t from, uint32_t *ret_start, uint32_t *ret_n,
-			 struct msd_error *err)
+int fat_next_free(struct msd_fs *fs, uint32_t from, uint32_t *ret_start, uint32_t *ret_n,
+		  struct msd_error *err)
 {
 	uint32_t width = entry_bits(fs) / 8, end = fs->info.n_clusters + 2, n = 0, value;
 
@@ -346,7 +346,6 @@ static const struct msd_fs_ops fat_ops = {
 	.read_next = fat_read_next,
 	.dir_next = fat_dir_next,
 	.read_label = fat_read_label,
-	.next_free = fat_next_free,
 };
 
 /* ---- boot sector ---- */

@@ -10,9 +10,6 @@ struct msd_fs_ops {
 	int (*read_next)(struct msd_fs *fs, uint32_t cluster, uint32_t *ret, struct msd_error *err);
 	int (*dir_next)(struct msd_fs_dir *dir, struct msd_fs_node *ret, struct msd_error *err);
 	int (*read_label)(struct msd_fs *fs, char *buf, size_t len, struct msd_error *err);
-	/* The first run of free clusters at from or behind it. Returns 1, 0 for none, <0. */
-	int (*next_free)(struct msd_fs *fs, uint32_t from, uint32_t *ret_start, uint32_t *ret_n,
-			 struct msd_error *err);
 };
 
 /*
@@ -114,6 +111,14 @@ struct timespec msd_fs_time(struct msd_fs *fs, uint16_t date, uint16_t time, uns
 
 /* The same in UTC: seconds, or -1. */
 int64_t msd_fs_time_utc(uint16_t date, uint16_t time);
+
+/* The first run of free clusters at from or behind it. Returns 1, 0 for none, <0. */
+int fs_next_free(struct msd_fs *fs, uint32_t from, uint32_t *ret_start, uint32_t *ret_n,
+		 struct msd_error *err);
+int fat_next_free(struct msd_fs *fs, uint32_t from, uint32_t *ret_start, uint32_t *ret_n,
+		  struct msd_error *err);
+int exfat_next_free(struct msd_fs *fs, uint32_t from, uint32_t *ret_start, uint32_t *ret_n,
+		    struct msd_error *err);
 
 /* Takes the boot sector at offset in. Returns 1, 0 when it is not one, <0. */
 int msd_fat_probe(struct msd_fs *fs, uint64_t offset, struct msd_error *err);

@@ -20,6 +20,11 @@ static int probe(struct msd_fs *fs, struct msd_error *err)
 	return rc ? rc : msd_fat_probe(fs, 0, err);
 }
 
+static int probe_fat(struct msd_fs *fs, struct msd_error *err)
+{
+	return msd_fat_probe(fs, 0, err);
+}
+
 /* exFAT keeps a copy in sector 12, FAT32 in sector 6. */
 static int probe_backup(struct msd_fs *fs, struct msd_error *err)
 {
@@ -57,7 +62,8 @@ static int open_with(int (*find)(struct msd_fs *fs, struct msd_error *err), stru
 	if (rc < 0)
 		return rc;
 	if (rc == 0)
-		return msd_fail(err, MSD_E_FORMAT, "%s: neither FAT nor exFAT", msd_io_get_name(io));
+		return msd_fail(err, MSD_E_FORMAT, "%s: %s", msd_io_get_name(io),
+				find == probe_fat ? "no FAT" : "neither FAT nor exFAT");
 	fat = (struct msd_extent){ fs->fat_offset, fs->fat_bytes };
 	if (msd_area_new(io, &fat, 1, fs->n_copies, fs->copies, &fs->fat) < 0)
 		return msd_fail_on(err, ENOMEM, msd_io_get_name(io));
@@ -69,6 +75,11 @@ int msd_fs_open(struct msd_io *io, const uint16_t *codepage, const struct msd_da
 		struct msd_fs **ret, struct msd_error *reterr)
 {
 	return open_with(probe, io, codepage, damage, ret, reterr);
+}
+
+int msd_fs_open_fat(struct msd_io *io, struct msd_fs **ret, struct msd_error *reterr)
+{
+	return open_with(probe_fat, io, NULL, NULL, ret, reterr);
 }
 
 int msd_fs_open_backup(struct msd_io *io, const uint16_t *codepage, const struct msd_damage *damage,
@@ -143,12 +154,19 @@ int msd_fs_read_label(struct msd_fs *fs, char *buf, size_t len, struct msd_error
 	return fs->ops->read_label(fs, buf, len, reterr);
 }
 
+int fs_next_free(struct msd_fs *fs, uint32_t from, uint32_t *ret_start, uint32_t *ret_n,
+		 struct msd_error *err)
+{
+	return fs->info.type == MSD_FS_TYPE_EXFAT ? exfat_next_free(fs, from, ret_start, ret_n, err) :
+						    fat_next_free(fs, from, ret_start, ret_n, err);
+}
+
 int msd_fs_count_free(struct msd_fs *fs, uint32_t *ret_clusters, struct msd_error *reterr)
 {
 	uint32_t start = 2, n = 0, total = 0;
 	int rc;
 
-	while ((rc = fs->ops->next_free(fs, start + n, &start, &n, reterr)) > 0)
+	while ((rc = fs_next_free(fs, start + n, &start, &n, reterr)) > 0)
 		total += n;
 	*ret_clusters = total;
 	return rc;

@@ -60,6 +60,9 @@ struct msd_fs_node {
 int msd_fs_open(struct msd_io *io, const uint16_t *codepage, const struct msd_damage *damage,
 		struct msd_fs **ret, struct msd_error *reterr);
 
+/* The same for FAT alone, with neither codepage nor damage: a program without exFAT is smaller. */
+int msd_fs_open_fat(struct msd_io *io, struct msd_fs **ret, struct msd_error *reterr);
+
 /* The same from the copies of the boot sector, for when the first one is damaged. */
 int msd_fs_open_backup(struct msd_io *io, const uint16_t *codepage, const struct msd_damage *damage,
 		       struct msd_fs **ret, struct msd_error *reterr);

@@ -126,7 +126,7 @@ static bool has_efi_loader(const struct probe *probe, uint64_t start, uint64_t s
 
 	if (msd_io_open_fd(probe->fd, "", &image, NULL) < 0 ||
 	    msd_io_new_window(image, start, size, &window) < 0 ||
-	    msd_fs_open(window, NULL, NULL, &fs, NULL) < 0)
+	    msd_fs_open_fat(window, &fs, NULL) < 0)
 		return false;
 	for (unsigned i = 0; i < sizeof(loaders) / sizeof(loaders[0]); i++) {
 		snprintf(path, sizeof(path), "EFI/BOOT/%s", loaders[i]);
