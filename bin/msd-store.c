@@ -302,7 +302,7 @@ static int open_store(struct store_args *args, struct msd_error *err)
 	int rc = msd_config_read(args->tool.config, &args->config, err);
 
 	if (rc == 0)
-		rc = msd_root_read(MSD_FSTAB, args->config->storage_path, &args->root, err);
+		rc = msd_root_read(MSD_FSTAB, args->config->storage_path, NULL, &args->root, err);
 	if (rc == 0)
 		rc = msd_store_open(&args->root, &args->tool.log, &args->store, err);
 	return rc;

@@ -316,7 +316,7 @@ static int find_storage(struct remount *r, struct msd_error *err)
 	int rc = msd_config_read(r->tool.config, &config, err);
 
 	if (rc == 0)
-		rc = msd_root_read(MSD_FSTAB, config->storage_path, &r->root, err);
+		rc = msd_root_read(MSD_FSTAB, config->storage_path, NULL, &r->root, err);
 	if (rc == 0 && !strcmp(r->verb, "rw"))
 		rc = msd_owner_read(&r->root, &r->owner, err);
 	return rc;

@@ -257,7 +257,7 @@ void check_storage(struct check *check)
 	_cleanup_(msd_root_done) struct msd_root root = { 0 };
 	_cleanup_(msd_mount_done) struct msd_mount mount = { 0 };
 	struct msd_error err;
-	int rc = msd_root_read(MSD_FSTAB, check->options->storage_path, &root, &err);
+	int rc = msd_root_read(MSD_FSTAB, check->options->storage_path, NULL, &root, &err);
 
 	if (rc == 0 && root.target)
 		rc = msd_mount_read(root.target, &mount, &err);

@@ -71,7 +71,11 @@ void msd_drive_closep(struct msd_drive **drive)
 
 const struct msd_root *msd_drive_read_root(struct msd_drive *drive, const char *storage_path)
 {
-	if (!drive->root.path && msd_root_read(MSD_FSTAB, storage_path, &drive->root, NULL) < 0)
+	if (drive->root.path)
+		return &drive->root;
+	if (!drive->mounts)
+		msd_mounts_read(&drive->mounts, NULL);
+	if (msd_root_read(MSD_FSTAB, storage_path, drive->mounts, &drive->root, NULL) < 0)
 		return NULL;
 	return &drive->root;
 }

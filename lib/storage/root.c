@@ -23,11 +23,13 @@
 
 struct fstab {
 	struct libmnt_table *table;	/* NULL: no lines */
+	struct libmnt_table *mounts;
 };
 
 static void fstab_close(struct fstab *fstab)
 {
 	mnt_unref_table(fstab->table);
+	mnt_unref_table(fstab->mounts);
 }
 
 static int fstab_open(struct fstab *fstab, const char *file, struct msd_error *err)
@@ -149,25 +151,24 @@ static int read_marked(struct fstab *fstab, const char *file, struct msd_root *r
 	return rc < 0 ? rc : 0;
 }
 
-static int check_mounted(const char *target, struct msd_error *err)
+static int check_mounted(const struct fstab *fstab, const char *target, struct msd_error *err)
 {
-	struct msd_mount mount;
-	int rc = msd_mount_read(target, &mount, err);
+	struct libmnt_fs *fs = msd_mounts_find(fstab->mounts, target);
 
-	if (rc == 0)
-		msd_mount_done(&mount);
-	return rc;
+	if (fs && !strcmp(mnt_fs_get_target(fs), target))
+		return 0;
+	return msd_fail(err, MSD_E_NOTFOUND, "%s: nothing is mounted there", target);
 }
 
 /*
  * The way to the target may lead over links: mountinfo has it without. Only what lies above
  * the mount point is looked at, never the mounted file system.
  */
-static int resolve_target(struct msd_root *root, struct msd_error *err)
+static int resolve_target(const struct fstab *fstab, struct msd_root *root, struct msd_error *err)
 {
 	_cleanup_free_ char *parent = NULL, *rest = NULL;
 	char *name = strrchr(root->target, '/'), *real;
-	int rc = check_mounted(root->target, err);
+	int rc = check_mounted(fstab, root->target, err);
 
 	if (rc != -MSD_E_NOTFOUND || name == root->target)
 		return rc;
@@ -176,7 +177,7 @@ static int resolve_target(struct msd_root *root, struct msd_error *err)
 	*name = '/';
 	if (!parent || asprintf(&real, "%s%s", parent, name) < 0)
 		return rc;
-	if (check_mounted(real, NULL) < 0) {
+	if (check_mounted(fstab, real, NULL) < 0) {
 		free(real);
 		return rc;
 	}
@@ -210,9 +211,10 @@ static int check_folder(const char *path, struct msd_error *err)
 	return -MSD_E_NOTFOUND;
 }
 
-static int finish_marked(const char *file, struct msd_root *root, struct msd_error *err)
+static int finish_marked(const struct fstab *fstab, const char *file, struct msd_root *root,
+			 struct msd_error *err)
 {
-	int rc = resolve_target(root, err);
+	int rc = resolve_target(fstab, root, err);
 
 	if (rc == -MSD_E_NOTFOUND) {
 		msd_fail(err, MSD_E_NOTFOUND, "%s: the image storage is not mounted", root->target);
@@ -243,7 +245,7 @@ static int check_expected_mount(struct fstab *fstab, const char *path, const cha
 		const char *target = mnt_fs_get_target(fs);
 
 		if (!target || target[0] != '/' || !strcmp(target, "/") || !is_below(path, target) ||
-		    check_mounted(target, NULL) != -MSD_E_NOTFOUND)
+		    check_mounted(fstab, target, NULL) == 0)
 			continue;
 		rc = msd_fail(err, MSD_E_NOTFOUND, "%s: the image storage is not mounted", target);
 		msd_hint(err, "mount %s (its line is in %s)", msd_quoted(target), file);
@@ -263,7 +265,7 @@ static int finish_unmarked(struct fstab *fstab, const char *path, const char *fi
 		msd_hint(err, "storage { path = \"%s\" }", MSD_ROOT_DEFAULT);
 		return -MSD_E_CONFIG;
 	}
-	if (strcmp(root->path, "/") && check_mounted(root->path, NULL) == 0) {
+	if (strcmp(root->path, "/") && check_mounted(fstab, root->path, NULL) == 0) {
 		root->target = strdup(root->path);
 		return root->target ? 0 : msd_fail_on(err, ENOMEM, path);
 	}
@@ -277,17 +279,21 @@ static int finish_unmarked(struct fstab *fstab, const char *path, const char *fi
 	return rc;
 }
 
-int msd_root_read(const char *fstab, const char *path, struct msd_root *ret,
-		  struct msd_error *reterr)
+int msd_root_read(const char *fstab, const char *path, struct libmnt_table *mounts,
+		  struct msd_root *ret, struct msd_error *reterr)
 {
 	_cleanup_(fstab_close) struct fstab lines = { 0 };
 	struct msd_root root = { 0 };
 	int rc = fstab_open(&lines, fstab, reterr);
 
+	if (mounts)
+		mnt_ref_table(lines.mounts = mounts);
+	else if (rc == 0)
+		rc = msd_mounts_read(&lines.mounts, reterr);
 	if (rc == 0)
 		rc = read_marked(&lines, fstab, &root, reterr);
 	if (rc == 0 && root.target)
-		rc = finish_marked(fstab, &root, reterr);
+		rc = finish_marked(&lines, fstab, &root, reterr);
 	else if (rc == 0)
 		rc = finish_unmarked(&lines, path ? path : MSD_ROOT_DEFAULT, fstab, &root, reterr);
 	if (rc < 0) {

@@ -257,7 +257,12 @@ static bool is_source(struct search *search, const char *source)
 {
 	struct stat st;
 
-	if (!source || source[0] != '/' || !ask(search, source, &st))
+	if (!source || source[0] != '/')
+		return false;
+	/* a device can be on no file but through a loop device, which would be known by now */
+	if (!strncmp(source, "/dev/", 5) && !S_ISBLK(search->st.st_mode) && !search->n_devices)
+		return false;
+	if (!ask(search, source, &st))
 		return false;
 	return same_file(&st, &search->st) || (S_ISBLK(st.st_mode) && has_device(search, st.st_rdev));
 }

@@ -37,7 +37,7 @@ MSD_PRINTF(1, 2) static void write_fstab(const char *fmt, ...)
 
 static int read_root(const char *path, struct msd_root *root, struct msd_error *err)
 {
-	int rc = msd_root_read(fstab, path, root, err);
+	int rc = msd_root_read(fstab, path, NULL, root, err);
 
 	unlink(fstab);
 	return rc;
@@ -98,7 +98,7 @@ static void test_configured(void **state)
 	assert_null(root.target);
 	msd_root_done(&root);
 	/* a mount of its own although nothing marks it; and no fstab at all */
-	assert_int_equal(msd_root_read("/nowhere/fstab", "/proc", &root, &err), 0);
+	assert_int_equal(msd_root_read("/nowhere/fstab", "/proc", NULL, &root, &err), 0);
 	assert_string_equal(root.target, "/proc");
 	msd_root_done(&root);
 	write_fstab("%s", "");

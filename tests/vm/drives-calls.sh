@@ -28,7 +28,7 @@ calls "swap, with both flags" 80 --set-cdrom=1 --set-image=boots.img
 calls "eject" 80 --eject
 calls "eject of what was rw" 80 -i 1 --eject
 
-# five calls for each further drive that has a medium; a bare name and what was rw ask for the storage
+# each further drive that has a medium costs five; a bare name and what was rw ask for the storage
 ok "drives of ours beside them" otgmsd-gadget start --drives=4
 ok "a storage" make_storage rw
 cp boots.img cd.iso /var/lib/kvmd/msd
@@ -37,7 +37,7 @@ for drive in 0 2 3; do
   make_image $drive.img 1M
   ok "drive $drive has a medium" otgmsd -q -i $drive --set-rw=1 --set-cdrom=0 --set-image=$drive.img
 done
-calls "among four drives: insert, a bare name" 90 -i 1 --set-rw=1 --set-cdrom=0 --set-image=boots.img
-calls "… swap, rw before and after" 100 -i 1 --set-image=cd.iso
-calls "… swap for a CD" 100 -i 1 --set-cdrom=1 --set-image=cd.iso
+calls "among four drives: insert, a bare name" 85 -i 1 --set-rw=1 --set-cdrom=0 --set-image=boots.img
+calls "… swap, rw before and after" 95 -i 1 --set-image=cd.iso
+calls "… swap for a CD" 95 -i 1 --set-cdrom=1 --set-image=cd.iso
 calls "… eject" 45 -i 1 --eject
