@@ -204,11 +204,15 @@ static inline uint32_t exfat_boot_checksum(uint32_t sum, const uint8_t *sector, 
 /* 6.3.3, figure 2: over a file's n entries, without the field itself. */
 static inline uint16_t exfat_entries_checksum(const union exfat_entry *entries, unsigned n)
 {
+	const uint8_t *p = (const uint8_t *)entries, *field = p + 2, *end = p + n * 32;
 	uint16_t sum = 0;
 
-	for (unsigned i = 0; i < n * 32; i++)
-		if (i != 2 && i != 3)
-			sum = (uint16_t)(((uint32_t)sum << 15 | sum >> 1) + entries[i / 32].raw[i % 32]);
+	while (p < end) {
+		sum = (uint16_t)((uint32_t)sum << 15 | sum >> 1);
+		sum = (uint16_t)(sum + *p++);
+		if (p == field)
+			p += 2;
+	}
 	return sum;
 }
 

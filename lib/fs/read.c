@@ -417,7 +417,9 @@ bool msd_fs_name_set(struct msd_fs_node *node, const uint16_t *units, unsigned n
 	if (n > MSD_NAME_UNITS_MAX)
 		n = MSD_NAME_UNITS_MAX;
 	for (unsigned i = 0; i < n; i++) {
-		safe[i] = safe_unit(units, n, i);
+		bool plain = units[i] > '/' && units[i] < 0x7f;
+
+		safe[i] = plain ? units[i] : safe_unit(units, n, i);
 		good &= safe[i] == units[i];
 	}
 	if (n == 0 || msd_utf16_to_utf8(safe, n, node->name, sizeof(node->name)) < 0)
