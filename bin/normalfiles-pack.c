@@ -127,7 +127,8 @@ static int make_image(struct normalfiles *nf, const char *source, const char *im
 	/* speaks to those who call msd-mkimage themselves */
 	unsetenv("SOURCE_DATE_EPOCH");
 	exec_mkimage((char **)args);
-	return msd_fail_errno(&nf->err, errno, "msd-mkimage, which makes the image");
+	return msd_fail(&nf->err, MSD_E_FAILED, "msd-mkimage, which makes the image: %s",
+			strerror(errno));
 }
 
 static bool is_type(const char *text)
@@ -156,6 +157,7 @@ int normalfiles_pack(struct normalfiles *nf)
 	const char *source = nf->operands[0], *image = nf->operands[1];
 
 	check_options(nf, image);
-	return normalfiles_finish(nf, nf->update && access(image, F_OK) == 0 ?
-				      update(nf, source, image) : make_image(nf, source, image));
+	if (nf->update && access(image, F_OK) == 0)
+		return update(nf, source, image);
+	return normalfiles_finish(nf, make_image(nf, source, image));
 }

@@ -371,16 +371,16 @@ link 1' ]
   before=$(sha256sum image)
   echo x >file
   head -c 9M /dev/zero >large
-  while IFS='|' read -r command hint; do
+  while IFS='|' read -r status command hint; do
     # shellcheck disable=SC2086
-    run -1 --separate-stderr msd-normalfiles $command
+    run "-$status" --separate-stderr msd-normalfiles $command
     [[ $stderr == *"hint: $hint"* ]] || fail "$command: $stderr"
   done <<'EOF'
-mkdir image a/b/c|msd-normalfiles mkdir -p image a/b/c
-mv image file a/b|msd-normalfiles mkdir -p image a
-add image file new|a folder of the image ends with a slash: new/
-add image file new/|msd-normalfiles mkdir -p image new/
-add image large|to make it larger: msd-normalfiles unpack image FOLDER && msd-normalfiles pack --size=17M FOLDER image
+7|mkdir image a/b/c|msd-normalfiles mkdir -p image a/b/c
+7|mv image file a/b|msd-normalfiles mkdir -p image a
+7|add image file new|a folder of the image ends with a slash: new/
+7|add image file new/|msd-normalfiles mkdir -p image new/
+1|add image large|to make it larger: msd-normalfiles unpack image FOLDER && msd-normalfiles pack --size=17M FOLDER image
 EOF
   [ "$(sha256sum image)" = "$before" ]
 }
