@@ -33,7 +33,7 @@ remounts()
   race 20 "otgmsd-remount -q ro" "otgmsd-remount rw" "otgmsd-remount -q rw" "python3, mount" "$peer rw"
   race 20 "otgmsd-remount -q rw" "otgmsd-remount ro" "otgmsd-remount -q ro" "python3, mount" "$peer ro"
 }
-# shellcheck disable=SC2016
+# shellcheck disable=SC2016,SC2089,SC2090
 peer='python3 -c "import subprocess, sys; subprocess.check_call([\"mount\", \"-o\", \"remount,\" + sys.argv[1], \"/run/msd\"])"'
 export -f race remounts
 export peer

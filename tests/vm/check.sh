@@ -77,7 +77,7 @@ fallocate -l 150M $store/big
 mount -o remount,bind,rw,dev,suid,exec $store
 sed -i 's/X-kvmd.otgmsd-root=[^ ,]*/&,X-kvmd.otgmsd-user=nosuchuser/' /etc/fstab
 check
-like "WARN incomplete" "$rows" "WARN incomplete: $store/half.iso: .*msd-store rm 'half.iso'"
+like "WARN incomplete" "$rows" "WARN incomplete: $store/half.iso: .*msd-store rm half.iso"
 like "WARN room" "$rows" "WARN room: $store: only .* \| msd-store"
 like "WARN storage: flags" "$rows" "WARN storage: $store: mounted without nosuid,nodev,noexec"
 like "FAIL owner: no such user" "$rows" "FAIL owner: nosuchuser: there is no such user"
