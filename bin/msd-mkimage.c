@@ -191,7 +191,7 @@ static uint32_t take_power(struct mkimage *mk, const char *option, const char *v
 
 static void add_source(struct mkimage *mk, const char *value)
 {
-	const char **sources = reallocarray(mk->sources, mk->n_sources + 1, sizeof(*sources));
+	const char **sources = realloc(mk->sources, (mk->n_sources + 1) * sizeof(*sources));
 
 	if (!sources)
 		exit(TOOL_FAILED);

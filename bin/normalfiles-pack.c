@@ -88,8 +88,10 @@ static void exec_mkimage(char **args)
 	static const char name[] = "msd-mkimage";
 	char path[PATH_MAX];
 	ssize_t len = readlink("/proc/self/exe", path, sizeof(path) - sizeof(name));
-	char *slash = len < 0 ? NULL : memrchr(path, '/', (size_t)len);
+	char *slash;
 
+	path[len < 0 ? 0 : len] = '\0';
+	slash = strrchr(path, '/');
 	if (slash) {
 		memcpy(slash + 1, name, sizeof(name));
 		execv(path, args);

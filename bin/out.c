@@ -17,6 +17,7 @@ struct out {
 	const struct out_column *columns;
 	unsigned n_columns;
 	int *place;			/* of a column in the table, -1: not asked for */
+	int n_places;
 	bool machine;			/* JSON or pairs: plain numbers */
 	bool json;
 	struct libscols_table *table;
@@ -94,7 +95,7 @@ static void add_column(struct out *out, unsigned i)
 		return;
 	cl = check_memory(out, scols_table_new_column(out->table, column->name, 0, flags));
 	check(out, scols_column_set_json_type(cl, json_types[column->type]));
-	out->place[i] = (int)scols_table_get_ncols(out->table) - 1;
+	out->place[i] = out->n_places++;
 }
 
 static void add_columns(struct out *out, const char *names)

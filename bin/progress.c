@@ -52,13 +52,14 @@ static uint64_t now_ns(void)
 	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
+/* 0: standard error is no terminal. */
 static int terminal_width(void)
 {
 	struct winsize size;
 
-	if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) < 0 || size.ws_col == 0)
-		return 80;
-	return size.ws_col;
+	if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) < 0)
+		return 0;
+	return size.ws_col ? size.ws_col : 80;
 }
 
 static void draw(struct progress *progress, uint64_t done, uint64_t total, uint64_t elapsed_ns)
@@ -67,6 +68,8 @@ static void draw(struct progress *progress, uint64_t done, uint64_t total, uint6
 	uint64_t rate_bytes = (uint64_t)((double)done * 1e9 / (double)elapsed_ns);
 	int width = terminal_width(), room, used;
 
+	if (width == 0)
+		width = 80;
 	if (total > 0) {
 		char text[24];
 
@@ -124,7 +127,7 @@ void progress_begin(struct progress *progress, struct tool *tool, enum progress_
 	progress->tool = tool;
 	progress->what = what;
 	progress->shown = when == PROGRESS_ALWAYS ||
-			  (when == PROGRESS_AUTO && !tool->quiet && !tool->verbose && isatty(STDERR_FILENO));
+			  (when == PROGRESS_AUTO && !tool->quiet && !tool->verbose && terminal_width());
 	progress->start_ns = progress->last_ns = progress->shown ? now_ns() : 0;
 	catch(SIGINT);
 	catch(SIGTERM);
@@ -142,7 +145,7 @@ int progress_exit_status(int status)
 {
 	if (!caught || status == TOOL_OK)
 		return status;
-	signal(caught, SIG_DFL);
+	/* its action is the default one again, see catch() */
 	raise(caught);
 	return status;
 }

@@ -31,32 +31,26 @@ static void print_message(const struct tool *tool, const char *label, const char
 }
 
 /* The programs that read the configuration and that a hint may tell to run. */
-static size_t program_length(const char *text)
+static bool reads_config(const char *word, size_t len)
 {
 	static const char *const names[] = { "otgmsd", "otgmsd-gadget", "otgmsd-remount", "msd-store" };
 
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		size_t len = strlen(names[i]);
-
-		if (!strncmp(text, names[i], len) && text[len] == ' ')
-			return len;
-	}
-	return 0;
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (strlen(names[i]) == len && !strncmp(word, names[i], len))
+			return true;
+	return false;
 }
 
 void tool_put_hint(const struct tool *tool, const char *hint, FILE *file)
 {
-	size_t len;
+	do {
+		size_t len = strcspn(hint, " ");
+		bool last = !hint[len], is_one = tool->config && !last && reads_config(hint, len);
 
-	for (bool begins = true; *hint; hint += len) {
-		len = begins && tool->config ? program_length(hint) : 0;
-		begins = *hint == ' ';
-		if (len)
-			fprintf(file, "%.*s -C %s", (int)len, hint, msd_quoted(tool->config));
-		else
-			putc(hint[len++], file);
-	}
-	putc('\n', file);
+		fprintf(file, "%.*s%s%s%s", (int)len, hint, is_one ? " -C " : "",
+			is_one ? msd_quoted(tool->config) : "", last ? "\n" : " ");
+		hint += len + !last;
+	} while (*hint);
 }
 
 static void print_hint(const struct tool *tool, const char *hint)

@@ -326,7 +326,7 @@ static int get_drives(cfg_t *cfg, struct msd_config *config)
 	int rc;
 
 	for (unsigned i = 0; i < MSD_DRIVES_MAX; i++) {
-		rc = get_drive(cfg_getsec(cfg, "defaults"), &config->gadget.drives[i]);
+		rc = get_drive(cfg_getnsec(cfg, "defaults", 0), &config->gadget.drives[i]);
 		if (rc < 0)
 			return rc;
 	}
@@ -352,7 +352,7 @@ static int get_all(cfg_t *cfg, struct msd_config *config)
 
 	for (size_t i = 0; rc == 0 && i < N_SECTIONS; i++)
 		if (sections[i].keys != drive_keys)
-			rc = get_keys(cfg_getsec(cfg, sections[i].name), sections[i].keys, config);
+			rc = get_keys(cfg_getnsec(cfg, sections[i].name, 0), sections[i].keys, config);
 	return rc < 0 ? rc : get_drives(cfg, config);
 }
 

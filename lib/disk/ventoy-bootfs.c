@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* What lies in the file system of a Ventoy disk's boot partition. */
-#include <ctype.h>
 #include <errno.h>
 #include <string.h>
 
@@ -39,12 +38,16 @@ static int read_file(struct msd_fs *fs, const struct msd_fs_node *node, uint8_t 
 	return rc < 0 ? rc : 0;
 }
 
+static bool is_of_version(uint8_t c)
+{
+	return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || c == '.' || c == '-';
+}
+
 size_t ventoy_version_take(const uint8_t *text, size_t len, char version[MSD_VENTOY_VERSION_MAX])
 {
 	size_t n = 0;
 
-	while (n < len && n < MSD_VENTOY_VERSION_MAX - 1 &&
-	       (isalnum(text[n]) || text[n] == '.' || text[n] == '-')) {
+	while (n < len && n < MSD_VENTOY_VERSION_MAX - 1 && is_of_version(text[n])) {
 		version[n] = (char)text[n];
 		n++;
 	}

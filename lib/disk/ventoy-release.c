@@ -2,7 +2,6 @@
 /* Opens a Ventoy release and checks its small files. */
 #include "disk/ventoy-release.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <string.h>
 
@@ -70,7 +69,7 @@ static int take_version(struct msd_ventoy_release *release, struct ventoy_source
 	if (rc < 0)
 		return rc;
 	n = ventoy_version_take(text, len, release->version);
-	if (n == 0 || (n < len && !isspace(text[n])))
+	if (n == 0 || (n < len && !strchr(" \t\r\n", text[n])))
 		return ventoy_source_fail(source, err, "holds no version");
 	return 0;
 }

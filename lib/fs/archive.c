@@ -259,7 +259,7 @@ static int put_entry(struct reading *r, const struct entry *entry, const char *w
 
 static int add_link(struct reading *r, uint32_t node, uint32_t target)
 {
-	struct link *links = reallocarray(r->links, r->n_links + 1, sizeof(*links));
+	struct link *links = realloc(r->links, (r->n_links + 1) * sizeof(*links));
 
 	if (!links)
 		return msd_fail_on(r->err, ENOMEM, r->name);

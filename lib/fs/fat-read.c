@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Reading FAT12, FAT16 and FAT32. */
-#include <ctype.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -171,7 +170,7 @@ static unsigned take_8_3(const struct msd_fs *fs, const uint8_t *from, unsigned 
 		n--;
 	for (unsigned i = 0; i < n; i++)
 		units[i] = from[i] >= 0x80 ? fs->oem[from[i] - 0x80] :
-			   lower ? (uint16_t)tolower(from[i]) : from[i];
+			   lower && from[i] >= 'A' && from[i] <= 'Z' ? from[i] | 0x20u : from[i];
 	return n;
 }
 

@@ -64,7 +64,7 @@ static int push_folder(struct scan *scan, uint32_t node)
 {
 	if (scan->n_folders == scan->room_folders) {
 		size_t room = scan->room_folders ? scan->room_folders * 2 : 64;
-		uint32_t *folders = reallocarray(scan->folders, room, sizeof(*folders));
+		uint32_t *folders = realloc(scan->folders, room * sizeof(*folders));
 
 		if (!folders)
 			return -ENOMEM;

@@ -27,7 +27,7 @@ static int make_room(void *array, uint32_t *room, size_t size, uint64_t want)
 		bigger += bigger / 2;
 	if (bigger > UINT32_MAX - 1)
 		bigger = UINT32_MAX - 1;
-	moved = reallocarray(*items, bigger, size);
+	moved = realloc(*items, bigger * size);
 	if (!moved)
 		return -ENOMEM;
 	*items = moved;
@@ -91,7 +91,7 @@ int tree_add_source(struct msd_tree *tree, char *path, uint32_t top, bool is_fil
 
 	if (tree->n_sources == SOURCE_SPOOL)
 		return -E2BIG;
-	sources = reallocarray(tree->sources, tree->n_sources + 1u, sizeof(*sources));
+	sources = realloc(tree->sources, (tree->n_sources + 1u) * sizeof(*sources));
 	if (!sources)
 		return -ENOMEM;
 	tree->sources = sources;

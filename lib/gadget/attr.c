@@ -58,6 +58,16 @@ int msd_attr_read_all(const char *path, char **ret, struct msd_error *reterr)
 	return 0;
 }
 
+FILE *msd_attr_open_lines(int dirfd, const char *path)
+{
+	int fd = openat(dirfd, path, O_RDONLY | O_CLOEXEC);
+	FILE *file = fd < 0 ? NULL : fdopen(fd, "r");
+
+	if (fd >= 0 && !file)
+		close(fd);
+	return file;
+}
+
 int msd_attr_read_bool(int dirfd, const char *path, bool *ret, struct msd_error *reterr)
 {
 	char text[32];

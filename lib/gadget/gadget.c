@@ -95,7 +95,7 @@ static int begin(struct work *work, struct msd_error *err)
 	if (rc < 0)
 		return rc;
 	if (tree->n_links) {
-		work->links = reallocarray(NULL, tree->n_links, sizeof(*work->links));
+		work->links = malloc(tree->n_links * sizeof(*work->links));
 		if (!work->links)
 			return msd_fail_on(err, ENOMEM, tree->name);
 		memcpy(work->links, tree->links, tree->n_links * sizeof(*work->links));

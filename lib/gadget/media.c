@@ -25,7 +25,7 @@ static int read_one(int gadget_fd, const char *function, unsigned n, struct medi
 
 	if (rc < 0)
 		return rc;
-	v = reallocarray(media->v, media->n + 1, sizeof(*v));
+	v = realloc(media->v, (media->n + 1) * sizeof(*v));
 	if (!v)
 		return msd_fail_on(err, ENOMEM, function);
 	media->v = v;

@@ -44,7 +44,7 @@ static int read_one(const char *name, struct msd_gadget_status **v, size_t *n,
 
 	if (rc < 0 || !tree.exists)
 		return rc;
-	status = reallocarray(*v, *n + 1, sizeof(*status));
+	status = realloc(*v, (*n + 1) * sizeof(*status));
 	if (!status)
 		return msd_fail_on(err, ENOMEM, name);
 	*v = status;

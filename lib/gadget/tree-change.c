@@ -186,7 +186,7 @@ int tree_mark(struct tree *tree, mode_t bits, bool set, struct msd_error *err, c
 int tree_link(struct tree *tree, const char *config, const char *name, const char *function,
 	      struct msd_error *err)
 {
-	struct tree_link *links = reallocarray(tree->links, tree->n_links + 1, sizeof(*links));
+	struct tree_link *links = realloc(tree->links, (tree->n_links + 1) * sizeof(*links));
 	char path[PATH_MAX], target[PATH_MAX];
 
 	if (!links)
@@ -243,7 +243,7 @@ int tree_add_function(struct tree *tree, const char *name, struct msd_error *err
 		return rc;
 	function = tree_find_function(tree, name);
 	if (!function) {
-		function = reallocarray(tree->functions, tree->n_functions + 1, sizeof(*function));
+		function = realloc(tree->functions, (tree->n_functions + 1) * sizeof(*function));
 		if (!function)
 			return fail(ENOMEM, name, err);
 		tree->functions = function;

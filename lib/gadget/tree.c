@@ -34,7 +34,7 @@ bool msd_gadget_has_module(const char *name)
 		_cleanup_fclose_ FILE *file = NULL;
 
 		snprintf(path, sizeof(path), "/lib/modules/%s/%s", kernel.release, lists[i]);
-		file = fopen(path, "re");
+		file = msd_attr_open_lines(AT_FDCWD, path);
 		while (file && fgets(line, sizeof(line), file)) {
 			/* in modules.dep what follows the colon are modules that it needs */
 			line[strcspn(line, ":\n")] = '\0';
@@ -151,7 +151,7 @@ static int read_functions(struct tree *tree, struct msd_error *err)
 
 		if (entry->d_name[0] == '.')
 			continue;
-		function = reallocarray(tree->functions, tree->n_functions + 1, sizeof(*function));
+		function = realloc(tree->functions, (tree->n_functions + 1) * sizeof(*function));
 		if (!function)
 			return fail_path(tree, "functions", err);
 		tree->functions = function;
@@ -178,7 +178,7 @@ static int read_functions(struct tree *tree, struct msd_error *err)
 static int insert_link(struct tree *tree, size_t first, const char *config, const char *name,
 		       const char *target)
 {
-	struct tree_link *links = reallocarray(tree->links, tree->n_links + 1, sizeof(*links));
+	struct tree_link *links = realloc(tree->links, (tree->n_links + 1) * sizeof(*links));
 	const char *function = strrchr(target, '/');
 
 	if (!links)

@@ -24,7 +24,7 @@ static char *format(struct check *check, const char *fmt, va_list ap)
 void check_add(struct check *check, enum msd_check_level level, const char *subject,
 	       const char *fmt, ...)
 {
-	struct msd_check *rows = reallocarray(check->rows, check->n + 1, sizeof(*rows));
+	struct msd_check *rows = realloc(check->rows, (check->n + 1) * sizeof(*rows));
 	va_list ap;
 
 	if (!rows) {

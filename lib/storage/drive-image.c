@@ -80,7 +80,7 @@ static int read_path(int fd, const char *name, struct msd_image *image, struct m
 	ssize_t n;
 
 	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-	n = readlink(link, path, sizeof(path));
+	n = readlinkat(AT_FDCWD, link, path, sizeof(path));
 	if (n < 0)
 		return msd_fail_os(err, name);
 	if (n > MSD_ATTR_MAX)

@@ -20,6 +20,7 @@
 #include "base/cleanup.h"
 #include "base/lock.h"
 #include "base/shell.h"
+#include "gadget/attr.h"
 #include "storage/remount.h"
 #include "storage/writers.h"
 
@@ -166,11 +167,11 @@ static int settle(const char *target, uint64_t timeout_ms, struct msd_error *err
 static void rename_guard(const char *target)
 {
 	unsigned long start = 0, end = 0;
-	_cleanup_fclose_ FILE *stat = fopen("/proc/self/stat", "re");
-	char line[2048], *p;
+	char line[2048], *p = NULL;
 
 	prctl(PR_SET_NAME, GUARD_NAME);
-	p = stat && fgets(line, sizeof(line), stat) ? strrchr(line, ')') : NULL;
+	if (msd_attr_read(AT_FDCWD, "/proc/self/stat", line, sizeof(line), NULL) == 0)
+		p = strrchr(line, ')');
 	/* proc(5): arg_start and arg_end are the fields 48 and 49, the name is field 2 */
 	for (int field = 3; p && field <= 49; field++) {
 		p = strchr(p + 1, ' ');
@@ -461,7 +462,7 @@ int msd_hold_read_holders(const struct msd_root *root, pid_t **ret, size_t *ret_
 	snprintf(path, sizeof(path), MSD_RUN_DIR "/%s.lock", names.holders);
 	if (stat(path, &st) < 0)
 		return errno == ENOENT ? 0 : msd_fail_os(reterr, path);
-	locks = fopen("/proc/locks", "re");
+	locks = msd_attr_open_lines(AT_FDCWD, "/proc/locks");
 	if (!locks)
 		return msd_fail_errno(reterr, errno, "/proc/locks");
 	while (fgets(line, sizeof(line), locks)) {
@@ -472,7 +473,7 @@ int msd_hold_read_holders(const struct msd_root *root, pid_t **ret, size_t *ret_
 		if (sscanf(line, "%*s FLOCK %*s READ %d %x:%x:%llu", &pid, &major, &minor, &inode) != 4 ||
 		    inode != st.st_ino || makedev(major, minor) != st.st_dev || pid <= 0)
 			continue;
-		more = reallocarray(pids, n + 1, sizeof(*pids));
+		more = realloc(pids, (n + 1) * sizeof(*pids));
 		if (!more)
 			return msd_fail_errno(reterr, ENOMEM, "/proc/locks");
 		pids = more;

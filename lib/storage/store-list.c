@@ -76,7 +76,7 @@ static int add_source(struct gathering *all, const char *name, int mount_id, con
 	struct source *source = find_source(all, name);
 
 	if (!source) {
-		source = reallocarray(all->sources, all->n + 1, sizeof(*source));
+		source = realloc(all->sources, (all->n + 1) * sizeof(*source));
 		if (!source)
 			return -ENOMEM;
 		all->sources = source;
@@ -274,8 +274,7 @@ static int add_image(struct msd_store_list *list, const struct store_record *rec
 
 	/* grows by doubling: whenever n is a power of two, all that was made is used */
 	if ((list->n_images & (list->n_images - 1)) == 0) {
-		image = reallocarray(list->images, list->n_images ? list->n_images * 2 : 1,
-				     sizeof(*image));
+		image = realloc(list->images, (list->n_images ? list->n_images * 2 : 1) * sizeof(*image));
 		if (!image)
 			return -ENOMEM;
 		list->images = image;

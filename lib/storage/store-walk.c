@@ -95,7 +95,7 @@ static int add_name(struct names *names, const char *name)
 {
 	if (names->n == names->room) {
 		size_t room = names->room ? names->room * 2 : 64;
-		char **grown = reallocarray(names->name, room, sizeof(*grown));
+		char **grown = realloc(names->name, room * sizeof(*grown));
 
 		if (!grown)
 			return -ENOMEM;

@@ -38,7 +38,7 @@ int msd_store_open(const struct msd_root *root, const struct msd_log *log, struc
 	if (fd < 0)
 		return msd_fail_os(reterr, root->path);
 	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-	n = readlink(link, real, sizeof(real) - 1);
+	n = readlinkat(AT_FDCWD, link, real, sizeof(real) - 1);
 	if (n < 0)
 		return msd_fail_os(reterr, link);
 	real[n] = '\0';

@@ -2,7 +2,6 @@
 /* Who keeps a mounted file system from becoming read-only. */
 #include "storage/writers.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -43,7 +42,7 @@ static void search_done(struct search *search)
 static int add(struct search *search, enum msd_writer_kind kind, pid_t pid, const char *name,
 	       char *path)
 {
-	struct msd_writer *found = reallocarray(search->found, search->n + 1, sizeof(*found));
+	struct msd_writer *found = realloc(search->found, (search->n + 1) * sizeof(*found));
 
 	if (!found) {
 		free(path);
@@ -160,19 +159,12 @@ static int add_loops(struct search *search)
 /* Ids of the mount points of the file system as the process sees them. */
 static int read_ids(struct search *search, int procfd)
 {
-	_cleanup_fclose_ FILE *file = NULL;
+	_cleanup_fclose_ FILE *file = msd_attr_open_lines(procfd, "mountinfo");
 	struct namespace *ns = &search->ns;
 	char line[3 * PATH_MAX];
-	int fd = openat(procfd, "mountinfo", O_RDONLY | O_CLOEXEC);
 
 	ns->n = 0;
-	file = fd < 0 ? NULL : fdopen(fd, "r");
-	if (!file) {
-		if (fd >= 0)
-			close(fd);
-		return 0;
-	}
-	while (fgets(line, sizeof(line), file)) {
+	while (file && fgets(line, sizeof(line), file)) {
 		unsigned major, minor;
 		int id, *ids;
 
@@ -181,7 +173,7 @@ static int read_ids(struct search *search, int procfd)
 			continue;
 		if (search->mount.other && id != search->mount.id)
 			continue;
-		ids = reallocarray(ns->ids, ns->n + 1, sizeof(*ids));
+		ids = realloc(ns->ids, (ns->n + 1) * sizeof(*ids));
 		if (!ids)
 			return -ENOMEM;
 		ns->ids = ids;
@@ -239,6 +231,11 @@ static bool fd_writes(struct search *search, int procfd, const char *fd)
 	return false;
 }
 
+static bool is_number(const char *name)
+{
+	return *name >= '0' && *name <= '9';
+}
+
 static char *find_fd(struct search *search, int procfd)
 {
 	_cleanup_closedir_ DIR *dir = NULL;
@@ -252,7 +249,7 @@ static char *find_fd(struct search *search, int procfd)
 		return NULL;
 	}
 	while ((entry = readdir(dir)))
-		if (isdigit((unsigned char)entry->d_name[0]) &&
+		if (is_number(entry->d_name) &&
 		    fd_writes(search, procfd, entry->d_name))
 			return read_link(dirfd(dir), entry->d_name);
 	return NULL;
@@ -261,17 +258,10 @@ static char *find_fd(struct search *search, int procfd)
 /* A writable shared mapping outlives the descriptor that it was made from. */
 static char *find_mapping(struct search *search, int procfd)
 {
-	_cleanup_fclose_ FILE *file = NULL;
+	_cleanup_fclose_ FILE *file = msd_attr_open_lines(procfd, "maps");
 	char line[PATH_MAX + 256];
-	int fd = openat(procfd, "maps", O_RDONLY | O_CLOEXEC);
 
-	file = fd < 0 ? NULL : fdopen(fd, "r");
-	if (!file) {
-		if (fd >= 0)
-			close(fd);
-		return NULL;
-	}
-	while (fgets(line, sizeof(line), file)) {
+	while (file && fgets(line, sizeof(line), file)) {
 		unsigned major, minor;
 		char perms[5];
 		int at = 0;
@@ -320,7 +310,7 @@ static int add_processes(struct search *search)
 
 	snprintf(self, sizeof(self), "%d", getpid());
 	while (rc == 0 && (entry = readdir(dir)))
-		if (isdigit((unsigned char)entry->d_name[0]) && strcmp(entry->d_name, self))
+		if (is_number(entry->d_name) && strcmp(entry->d_name, self))
 			rc = add_process(search, dirfd(dir), entry->d_name);
 	/* what this process has open it has from its parent, most times, which is in the list */
 	if (rc == 0 && search->n == before)
