@@ -202,9 +202,7 @@ const char *tool_option_value(struct tool *tool)
 
 const char *tool_next_operand(struct tool *tool)
 {
-	const char *operand = poptGetArg(tool->popt);
-
-	return operand ? keep(tool, strdup(operand)) : NULL;
+	return poptGetArg(tool->popt);
 }
 
 uint64_t tool_size(struct tool *tool, const char *option, const char *value)

@@ -34,7 +34,7 @@ struct tool {
 	struct poptOption tables[3];	/* those and the common ones: popt keeps pointers to it */
 	int *given;			/* what tool_next_option returned, freed by tool_done */
 	unsigned n_given;
-	char **kept;			/* option values and operands, freed by tool_done */
+	char **kept;			/* option values, freed by tool_done */
 	unsigned n_kept;
 };
 

@@ -15,6 +15,11 @@
 /* A real one has some kilobytes: more is a mistake such as --config=IMAGE. */
 #define TEXT_MAX (64 * 1024)
 
+static int fail_errno(const char *path, struct msd_error *err)
+{
+	return msd_fail(err, MSD_E_CONFIG, "%s: %s", path, strerror(errno));
+}
+
 static int check_owner(const struct stat *st, const char *path, struct msd_error *err)
 {
 	if (st->st_uid != 0) {
@@ -47,7 +52,7 @@ static int check_directory_of(const char *path, struct msd_error *err)
 	else
 		*slash = '\0';
 	if (stat(dir, &st) < 0)
-		return msd_fail(err, MSD_E_CONFIG, "%s: %s", dir, strerror(errno));
+		return fail_errno(dir, err);
 	return check_owner(&st, dir, err);
 }
 
@@ -65,7 +70,7 @@ static int check_safe(const char *path, const struct stat *st, struct msd_error 
 		return rc;
 	real = realpath(path, NULL);
 	if (!real)
-		return msd_fail(err, MSD_E_CONFIG, "%s: %s", path, strerror(errno));
+		return fail_errno(path, err);
 	return strcmp(real, path) ? check_directory_of(real, err) : 0;
 }
 
@@ -84,7 +89,7 @@ int msd_config_text_read(const char *path, char **ret, struct msd_error *reterr)
 		return -ENOENT;
 	}
 	if (fd < 0 || fstat(fd, &st) < 0)
-		return msd_fail(reterr, MSD_E_CONFIG, "%s: %s", path, strerror(errno));
+		return fail_errno(path, reterr);
 	if (!S_ISREG(st.st_mode))
 		return msd_fail(reterr, MSD_E_CONFIG, "%s: not a regular file", path);
 	if (st.st_size > TEXT_MAX)
@@ -100,7 +105,7 @@ int msd_config_text_read(const char *path, char **ret, struct msd_error *reterr)
 		return msd_fail_on(reterr, ENOMEM, path);
 	while (len < TEXT_MAX && (n = read(fd, text + len, TEXT_MAX - len)) != 0) {
 		if (n < 0)
-			return msd_fail(reterr, MSD_E_CONFIG, "%s: %s", path, strerror(errno));
+			return fail_errno(path, reterr);
 		len += (size_t)n;
 	}
 	text[len] = '\0';

@@ -174,12 +174,12 @@ static int make_options(const struct msd_mount *mount, bool readonly, bool only_
 	if (rc == 0) {
 		mnt_optstr_remove_option(&options, "ro");
 		mnt_optstr_remove_option(&options, "rw");
-		rc = mnt_optstr_prepend_option(&options, readonly ? "ro" : "rw", NULL);
+		rc = mnt_optstr_append_option(&options, readonly ? "ro" : "rw", NULL);
 	}
 	if (rc == 0 && only_flag)
-		rc = mnt_optstr_prepend_option(&options, "bind", NULL);
+		rc = mnt_optstr_append_option(&options, "bind", NULL);
 	if (rc == 0)
-		rc = mnt_optstr_prepend_option(&options, "remount", NULL);
+		rc = mnt_optstr_append_option(&options, "remount", NULL);
 	for (size_t i = 0; rc == 0 && !only_flag && i < sizeof(kept) / sizeof(kept[0]); i++)
 		if (has_option(mount->fs_options, kept[i]))
 			rc = mnt_optstr_append_option(&options, kept[i], NULL);

@@ -141,12 +141,12 @@ static int add_disk(struct search *search, int fd, struct msd_error *err)
 	if (read_dev(fd, "dev", &dev))
 		rc = add_device(search, dev, err);
 	while (rc == 0 && (entry = readdir(dir))) {
-		char path[NAME_MAX + 16];
+		char path[NAME_MAX + 16], number[16];
 
 		/* every partition is a directory with a file of that name */
 		snprintf(path, sizeof(path), "%s/partition", entry->d_name);
 		if (entry->d_type != DT_DIR || entry->d_name[0] == '.' ||
-		    faccessat(fd, path, F_OK, 0) < 0)
+		    msd_attr_read(fd, path, number, sizeof(number), NULL) < 0)
 			continue;
 		snprintf(path, sizeof(path), "%s/dev", entry->d_name);
 		if (read_dev(fd, path, &dev))
