@@ -34,9 +34,8 @@ remounts()
   race 20 "otgmsd-remount -q rw" "otgmsd-remount ro" "otgmsd-remount -q ro" "python3, mount" "$peer ro"
 }
 # shellcheck disable=SC2016,SC2089,SC2090
-peer='python3 -c "import subprocess, sys; subprocess.check_call([\"mount\", \"-o\", \"remount,\" + sys.argv[1], \"/run/msd\"])"'
+export peer='python3 -c "import subprocess, sys; subprocess.check_call([\"mount\", \"-o\", \"remount,\" + sys.argv[1], \"/run/msd\"])"'
 export -f race remounts
-export peer
 unshare -Urm --propagation private bash -euc remounts || echo "  (no user namespaces: no figures)"
 
 # on the disk that the build lies on: a tmpfs has nothing to be synced
