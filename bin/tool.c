@@ -33,12 +33,8 @@ static void print_message(const struct tool *tool, const char *label, const char
 /* The programs that read the configuration and that a hint may tell to run. */
 static bool reads_config(const char *word, size_t len)
 {
-	static const char *const names[] = { "otgmsd", "otgmsd-gadget", "otgmsd-remount", "msd-store" };
-
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (strlen(names[i]) == len && !strncmp(word, names[i], len))
-			return true;
-	return false;
+	return (!strncmp(word, "otgmsd", 6) && (len == 6 || word[6] == '-')) ||
+	       (len == 9 && !strncmp(word, "msd-store", 9));
 }
 
 void tool_put_hint(const struct tool *tool, const char *hint, FILE *file)

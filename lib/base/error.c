@@ -25,7 +25,7 @@ int msd_fail(struct msd_error *err, int code, const char *fmt, ...)
 int msd_fail_errno(struct msd_error *err, int errnum, const char *fmt, ...)
 {
 	va_list ap;
-	size_t len;
+	int len;
 
 	if (!err)
 		return -errnum;
@@ -33,10 +33,10 @@ int msd_fail_errno(struct msd_error *err, int errnum, const char *fmt, ...)
 	err->code = errnum;
 	err->hint[0] = '\0';
 	va_start(ap, fmt);
-	vsnprintf(err->msg, sizeof(err->msg), fmt, ap);
+	len = vsnprintf(err->msg, sizeof(err->msg), fmt, ap);
 	va_end(ap);
-	len = strlen(err->msg);
-	snprintf(err->msg + len, sizeof(err->msg) - len, ": %s", strerror(errnum));
+	if (len < (int)sizeof(err->msg))
+		snprintf(err->msg + len, sizeof(err->msg) - (size_t)len, ": %s", strerror(errnum));
 	return -errnum;
 }
 

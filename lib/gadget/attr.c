@@ -75,9 +75,9 @@ int msd_attr_read_bool(int dirfd, const char *path, bool *ret, struct msd_error 
 
 	if (rc < 0)
 		return rc;
-	if (!text[0] || strspn(text, "0123456789") != strlen(text))
+	if (!text[0] || text[strspn(text, "0123456789")])
 		return msd_fail(reterr, EINVAL, "%s: the kernel gives '%s', no number", path, text);
-	*ret = strspn(text, "0") != strlen(text);
+	*ret = text[strspn(text, "0")];
 	return 0;
 }
 

@@ -107,26 +107,22 @@ static long trailing_number(const char *name)
 	return msd_parse_number(name + len - digits, 999999, &number) < 0 ? -1 : (long)number;
 }
 
-/* Whether the names' numbers can serve as drive numbers: all have one, and no two the same. */
-static bool numbers_are_distinct(const struct names *functions)
+/*
+ * The drive number of a function of a gadget that has several: that of its name, when all have one
+ * and no two the same, or its place.
+ */
+static unsigned function_number(const struct names *functions, size_t function)
 {
 	for (size_t i = 0; i < functions->n; i++) {
 		long number = trailing_number(functions->v[i]);
 
 		if (number < 0)
-			return false;
+			return (unsigned)function;
 		for (size_t j = 0; j < i; j++)
 			if (trailing_number(functions->v[j]) == number)
-				return false;
+				return (unsigned)function;
 	}
-	return true;
-}
-
-/* The drive number of a function of a gadget that has several. */
-static unsigned function_number(const struct names *functions, size_t i)
-{
-	return numbers_are_distinct(functions) ? (unsigned)trailing_number(functions->v[i]) :
-						 (unsigned)i;
+	return (unsigned)trailing_number(functions->v[function]);
 }
 
 static void fill_id(struct msd_drive_id *id, const char *gadget, const struct names *functions,
@@ -442,13 +438,12 @@ char *msd_drive_id_format(const struct msd_drive_id *id, char *buf, size_t len)
 
 char *msd_drive_id_options(const struct msd_drive_id *id, char *buf, size_t len)
 {
-	char gadget[NAME_MAX + 8] = "", lun[24] = "";
+	bool named = !id->by_default;
+	int n = snprintf(buf, len, "%s%s%s-i %u", named ? "-g " : "", named ? id->gadget : "",
+			 named ? " " : "", id->number);
 
-	if (!id->by_default)
-		snprintf(gadget, sizeof(gadget), "-g %s ", id->gadget);
-	if (!id->plain)
-		snprintf(lun, sizeof(lun), " -l %u", id->lun);
-	snprintf(buf, len, "%s-i %u%s", gadget, id->number, lun);
+	if (!id->plain && n < (int)len)
+		snprintf(buf + n, len - (size_t)n, " -l %u", id->lun);
 	return buf;
 }
 

@@ -191,13 +191,12 @@ static void become_guard(int *pipe_fd, const char *target)
 {
 	static const int ignored[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGPIPE, SIGUSR1, SIGUSR2,
 				       SIGALRM, SIGTSTP, SIGTTIN, SIGTTOU };
-	sigset_t none;
+	const sigset_t none = { 0 };
 	int null;
 
 	for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
 		signal(ignored[i], SIG_IGN);
 	signal(SIGCHLD, SIG_DFL);
-	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	setsid();
 	if (*pipe_fd != 3)
