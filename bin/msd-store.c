@@ -104,7 +104,7 @@ static int make_target(struct store_args *args, const char *name, char *buf, siz
 		n = snprintf(buf, len, "%s", file);
 	if (n >= (int)len)
 		return msd_fail_on(err, ENAMETOOLONG, name);
-	if (args->put.force || access(buf, F_OK) < 0)
+	if (args->put.force || faccessat(AT_FDCWD, buf, F_OK, 0) < 0)
 		return 0;
 	msd_fail(err, MSD_E_UNSAFE, "%s: is there already", buf);
 	msd_hint(err, "--force replaces it");

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* msd-normalfiles pack: a folder becomes an image. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -159,7 +160,7 @@ int normalfiles_pack(struct normalfiles *nf)
 	const char *source = nf->operands[0], *image = nf->operands[1];
 
 	check_options(nf, image);
-	if (nf->update && access(image, F_OK) == 0)
+	if (nf->update && faccessat(AT_FDCWD, image, F_OK, 0) == 0)
 		return update(nf, source, image);
 	return normalfiles_finish(nf, make_image(nf, source, image));
 }

@@ -59,16 +59,15 @@ struct remount {
 /* Says what kvmd's helper says, so that who reads its messages finds them. */
 MSD_PRINTF(2, 3) static void say(const struct remount *r, const char *fmt, ...)
 {
+	char msg[PATH_MAX + 256];
 	va_list ap;
 
 	if (r->tool.quiet)
 		return;
-	if (!r->as_kvmd)
-		fprintf(stderr, "%s: ", r->tool.name);
 	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
+	vsnprintf(msg, sizeof(msg), fmt, ap);
 	va_end(ap);
-	fputc('\n', stderr);
+	fprintf(stderr, "%s%s%s\n", r->as_kvmd ? "" : r->tool.name, r->as_kvmd ? "" : ": ", msg);
 }
 
 static void print_storage(const struct remount *r, struct out *out)

@@ -110,7 +110,7 @@ static bool can_link(int fd)
 	char link[32];
 
 	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-	return access(link, F_OK) == 0;
+	return faccessat(AT_FDCWD, link, F_OK, 0) == 0;
 }
 
 static int open_new(struct msd_replace *replace, struct msd_error *err)

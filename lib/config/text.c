@@ -124,6 +124,11 @@ struct scan {
 	unsigned open_line;	/* of the outermost open brace */
 };
 
+static int fail_line(const struct scan *scan, unsigned line, const char *why)
+{
+	return msd_fail(scan->err, MSD_E_CONFIG, "%s:%u: %s", scan->path, line, why);
+}
+
 /* Blanks the comment at p, newlines excepted. Returns where it ends, NULL if it does not. */
 static char *skip_comment(struct scan *scan, char *p)
 {
@@ -150,9 +155,8 @@ static char *skip_comment(struct scan *scan, char *p)
 
 static int fail_variable(const struct scan *scan)
 {
-	return msd_fail(scan->err, MSD_E_CONFIG,
-			"%s:%u: '${' would be replaced from the environment, which has no say here; write the value",
-			scan->path, scan->line);
+	return fail_line(scan, scan->line, "'${' would be replaced from the environment, which has no say"
+			 " here; write the value");
 }
 
 /* Returns 0 with *p behind the closing quote. */
@@ -170,8 +174,7 @@ static int skip_string(struct scan *scan, char **p)
 			scan->line++;
 	}
 	if (!**p)
-		return msd_fail(scan->err, MSD_E_CONFIG, "%s:%u: this quote is never closed", scan->path,
-				start);
+		return fail_line(scan, start, "this quote is never closed");
 	++*p;
 	return 0;
 }
@@ -184,8 +187,7 @@ static int count_brace(struct scan *scan, char c)
 		return 0;
 	}
 	if (scan->depth == 0)
-		return msd_fail(scan->err, MSD_E_CONFIG, "%s:%u: '}' without a '{' before it",
-				scan->path, scan->line);
+		return fail_line(scan, scan->line, "'}' without a '{' before it");
 	scan->depth--;
 	return 0;
 }
@@ -211,8 +213,7 @@ int msd_config_text_clean(const char *path, char *text, struct msd_error *reterr
 		if (begins_comment(text, p)) {
 			p = skip_comment(&scan, p);
 			if (!p)
-				return msd_fail(reterr, MSD_E_CONFIG, "%s:%u: this comment is never closed",
-						path, line);
+				return fail_line(&scan, line, "this comment is never closed");
 			continue;
 		}
 		if (*p == '"' || *p == '\'') {
@@ -228,7 +229,6 @@ int msd_config_text_clean(const char *path, char *text, struct msd_error *reterr
 		p++;
 	}
 	if (rc == 0 && scan.depth > 0)
-		return msd_fail(reterr, MSD_E_CONFIG, "%s:%u: the section that begins here is never closed",
-				path, scan.open_line);
+		return fail_line(&scan, scan.open_line, "the section that begins here is never closed");
 	return rc;
 }

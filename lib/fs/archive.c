@@ -394,7 +394,7 @@ static int open_spool(struct msd_tree *tree, const char *dir, struct msd_error *
 	tree->spool_fd = mkostemp(path, O_CLOEXEC);
 	if (tree->spool_fd < 0)
 		return msd_fail_errno(err, errno, "%s: temporary file", dir);
-	unlink(path);
+	unlinkat(AT_FDCWD, path, 0);
 	return 0;
 }
 

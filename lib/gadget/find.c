@@ -275,7 +275,7 @@ static int list_some_functions(const char *dir, const char *gadget, struct names
 
 static int nothing_found(const char *dir, const char *several, struct msd_error *err)
 {
-	bool none = access(dir, F_OK) == 0;
+	bool none = faccessat(AT_FDCWD, dir, F_OK, 0) == 0;
 	int rc;
 
 	if (several) {

@@ -23,7 +23,7 @@ static void check_module(struct check *check, const struct utsname *kernel, cons
 	char path[64];
 
 	snprintf(path, sizeof(path), "/sys/module/%s", name);
-	if (access(path, F_OK) == 0) {
+	if (faccessat(AT_FDCWD, path, F_OK, 0) == 0) {
 		check_add(check, MSD_CHECK_OK, "modules", "%s is loaded", name);
 	} else if (msd_gadget_has_module(name)) {
 		check_add(check, MSD_CHECK_OK, "modules", "%s can be loaded", name);

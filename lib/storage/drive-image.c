@@ -177,7 +177,7 @@ static int check_complete(const struct msd_drive *drive, const struct msd_image 
 
 	snprintf(mark, sizeof(mark), "%.*s.__%s.incomplete", (int)(name - image->path), image->path,
 		 name);
-	if (access(mark, F_OK) < 0)
+	if (faccessat(AT_FDCWD, mark, F_OK, 0) < 0)
 		return 0;
 	return unsafe(drive, change, err, "%s: its upload is not complete: %s is beside it",
 		      image->path, strrchr(mark, '/') + 1);

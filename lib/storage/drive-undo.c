@@ -47,7 +47,7 @@ int msd_undo_write(const struct msd_drive *drive, const struct msd_lun_state *st
 		return msd_fail_os(reterr, path);
 	/* /run is memory, so there is nothing to sync; and a short file is not taken back */
 	if (write(fd, text, len) != (ssize_t)len) {
-		unlink(path);
+		unlinkat(AT_FDCWD, path, 0);
 		return msd_fail_on(reterr, ENOSPC, path);
 	}
 	return 0;
@@ -57,14 +57,14 @@ void msd_undo_remove(const struct msd_drive *drive)
 {
 	char path[PATH_MAX];
 
-	unlink(undo_path(drive, path, sizeof(path)));
+	unlinkat(AT_FDCWD, undo_path(drive, path, sizeof(path)), 0);
 }
 
 bool msd_undo_is_there(const struct msd_drive *drive)
 {
 	char path[PATH_MAX];
 
-	return access(undo_path(drive, path, sizeof(path)), F_OK) == 0;
+	return faccessat(AT_FDCWD, undo_path(drive, path, sizeof(path)), F_OK, 0) == 0;
 }
 
 /* Returns 1 with the state, 0 for none or one that is not of this drive. */

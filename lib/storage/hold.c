@@ -122,7 +122,7 @@ static int set_mark(const struct names *names, const struct msd_mount *mount, st
 
 static void remove_mark(const struct names *names)
 {
-	unlink(names->mark);
+	unlinkat(AT_FDCWD, names->mark, 0);
 }
 
 /* who: find out who is in the way, which costs a look at every process. */
@@ -147,7 +147,7 @@ static int settle(const char *target, uint64_t timeout_ms, struct msd_error *err
 
 	make_names(target, &names);
 	/* not rw for holders; whoever just becomes one will come here, too */
-	if (access(names.mark, F_OK) < 0)
+	if (faccessat(AT_FDCWD, names.mark, F_OK, 0) < 0)
 		return 0;
 	rc = lock_change(target, &names, timeout_ms, &change, err);
 	if (rc < 0 || is_held(&names))
