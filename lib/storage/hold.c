@@ -114,8 +114,10 @@ static int set_mark(const struct names *names, const struct msd_mount *mount, st
 {
 	_cleanup_close_ int fd = open(names->mark, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC,
 				      0644);
+	char text[16];
+	int len = snprintf(text, sizeof(text), "%d\n", mount->id);
 
-	if (fd < 0 || dprintf(fd, "%d\n", mount->id) < 0)
+	if (fd < 0 || write(fd, text, (size_t)len) < 0)
 		return msd_fail_os(err, names->mark);
 	return 0;
 }
