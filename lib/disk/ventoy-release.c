@@ -69,7 +69,7 @@ static int take_version(struct msd_ventoy_release *release, struct ventoy_source
 	if (rc < 0)
 		return rc;
 	n = ventoy_version_take(text, len, release->version);
-	if (n == 0 || (n < len && !strchr(" \t\r\n", text[n])))
+	if (n == 0 || (n < len && (!text[n] || !strchr(" \t\r\n", text[n]))))
 		return ventoy_source_fail(source, err, "holds no version");
 	return 0;
 }

@@ -27,7 +27,7 @@ static int make_room(void *array, uint32_t *room, size_t size, uint64_t want)
 		bigger += bigger / 2;
 	if (bigger > UINT32_MAX - 1)
 		bigger = UINT32_MAX - 1;
-	moved = realloc(*items, bigger * size);
+	moved = bigger <= SIZE_MAX / size ? realloc(*items, (size_t)bigger * size) : NULL;
 	if (!moved)
 		return -ENOMEM;
 	*items = moved;
