@@ -146,6 +146,6 @@ int progress_exit_status(int status)
 	if (!caught || status == TOOL_OK)
 		return status;
 	/* its action is the default one again, see catch() */
-	raise(caught);
+	kill(getpid(), caught);
 	return status;
 }

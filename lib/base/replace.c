@@ -37,7 +37,7 @@ static int resolve(struct msd_replace *replace, const char *path, struct msd_err
 		return 0;
 	if (errno != ENOENT)
 		return msd_fail_os(err, path);
-	if (lstat(path, &st) == 0)
+	if (fstatat(AT_FDCWD, path, &st, AT_SYMLINK_NOFOLLOW) == 0)
 		return msd_fail(err, MSD_E_REFUSED, "%s: a symbolic link to nothing", path);
 	copy = strdup(path);
 	if (!copy)

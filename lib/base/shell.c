@@ -36,8 +36,8 @@ char *msd_shell_quote(const char *text, char *buf, size_t len)
 
 const char *msd_quoted(const char *text)
 {
-	static _Thread_local char ring[4][1024];
-	static _Thread_local unsigned turn;
+	static char ring[4][1024];
+	static unsigned turn;
 
 	turn = (turn + 1) % 4;
 	return msd_shell_quote(text, ring[turn], sizeof(ring[turn]));

@@ -20,7 +20,7 @@
 #define STRING_MAX 126
 
 /* libconfuse's callbacks have no argument for their caller; set while it parses. */
-static _Thread_local struct {
+static struct {
 	const char *path;
 	struct msd_error *err;
 	bool failed;		/* the first message is the one that counts */
@@ -257,10 +257,8 @@ static const struct section {
 /* in one section */
 #define KEYS_MAX (sizeof(drive_keys) / sizeof(*drive_keys))
 
-static void get_number(const cfg_opt_t *opt, size_t size, void *to)
+static void set_number(long value, size_t size, void *to)
 {
-	long value = cfg_opt_getnint((cfg_opt_t *)opt, 0);
-
 	if (size == sizeof(bool))
 		*(bool *)to = value;
 	else if (size == sizeof(uint16_t))
@@ -273,18 +271,17 @@ static void get_number(const cfg_opt_t *opt, size_t size, void *to)
 static int get_keys(cfg_t *cfg, const struct key *key, void *to)
 {
 	for (; key->name; key++) {
-		cfg_opt_t *opt = cfg_getopt(cfg, key->name);
 		void *at = (char *)to + key->at;
 		char **text = at, *copy;
 
-		if (!cfg_opt_size(opt))
+		if (!cfg_size(cfg, key->name))
 			continue;
 		if (key->kind == KEY_NUMBER) {
-			get_number(opt, key->size, at);
+			set_number(cfg_getint(cfg, key->name), key->size, at);
 		} else if (key->kind == KEY_FIELD) {
-			snprintf(at, key->size, "%s", cfg_opt_getnstr(opt, 0));
+			snprintf(at, key->size, "%s", cfg_getstr(cfg, key->name));
 		} else {
-			copy = strdup(cfg_opt_getnstr(opt, 0));
+			copy = strdup(cfg_getstr(cfg, key->name));
 			if (!copy)
 				return -ENOMEM;
 			free(*text);

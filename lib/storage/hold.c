@@ -207,7 +207,7 @@ static void become_guard(int *pipe_fd, const char *target)
 	for (int fd = 0; fd < 3; fd++)
 		if (null < 0 || (null != fd && dup2(null, fd) < 0))
 			close(fd);
-	closefrom(4);
+	close_range(4, ~0U, 0);
 	rename_guard(target);
 }
 

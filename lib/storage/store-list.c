@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "storage/remount.h"
 #include "store-walk-priv.h"
 
 /* One file system while it is read. */
@@ -94,40 +95,16 @@ static int add_source(struct gathering *all, const char *name, int mount_id, con
 	return source->part.fstype && source->part.source ? 0 : -ENOMEM;
 }
 
-/* Which mount the storage itself lies on: the longest target above it, the last of them. */
-static struct libmnt_fs *find_root(const struct msd_store *store, struct libmnt_table *table)
-{
-	struct libmnt_iter *it = mnt_new_iter(MNT_ITER_FORWARD);
-	struct libmnt_fs *fs, *found = NULL;
-	size_t longest = 0;
-
-	while (it && mnt_table_next_fs(table, it, &fs) == 0) {
-		const char *target = mnt_fs_get_target(fs);
-		size_t len = target ? strlen(target) : 0;
-
-		if (len < 1 || len < longest || strncmp(store->path, target, len))
-			continue;
-		if (len > 1 && store->path[len] && store->path[len] != '/')
-			continue;
-		longest = len;
-		found = fs;
-	}
-	mnt_free_iter(it);
-	return found;
-}
-
 /* Reads the kernel's table only: no file system is asked anything. */
 static int find_mounts(struct gathering *all)
 {
-	struct libmnt_table *table = mnt_new_table();
 	struct libmnt_iter *it = mnt_new_iter(MNT_ITER_FORWARD);
+	struct libmnt_table *table = NULL;
 	struct libmnt_fs *fs;
-	int rc = table && it ? 0 : -ENOMEM;
+	int rc = it ? msd_mounts_read(&table, NULL) : -ENOMEM;
 
-	if (rc == 0)
-		rc = mnt_table_parse_file(table, "/proc/self/mountinfo");
 	if (rc == 0) {
-		fs = find_root(all->store, table);
+		fs = msd_mounts_find(table, all->store->path);
 		rc = add_source(all, "", -1, fs ? mnt_fs_get_fstype(fs) : NULL,
 				fs ? mnt_fs_get_source(fs) : NULL);
 	}
