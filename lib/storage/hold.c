@@ -207,7 +207,7 @@ static void become_guard(int *pipe_fd, const char *target)
 	for (int fd = 0; fd < 3; fd++)
 		if (null < 0 || (null != fd && dup2(null, fd) < 0))
 			close(fd);
-	close_range(4, ~0U, 0);
+	closefrom(4);		/* not close_range(2), which is younger than some boards' kernels */
 	rename_guard(target);
 }
 
