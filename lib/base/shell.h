@@ -8,7 +8,7 @@
 /* text as one word of a shell, in quotes when it needs them; cut to len. Returns buf. */
 char *msd_shell_quote(const char *text, char *buf, size_t len);
 
-/* The same for hints, which have no more room: one of four buffers that take turns. */
+/* The same for hints, which have no more room: one of four buffers that take turns, for one thread. */
 const char *msd_quoted(const char *text);
 
 /* The most that quoting makes of len bytes, with the end. */

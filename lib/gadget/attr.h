@@ -4,7 +4,6 @@
 #define MSD_GADGET_ATTR_H
 
 #include <stdbool.h>
-#include <stdio.h>
 #include <stddef.h>
 
 #include "base/error.h"
@@ -24,15 +23,6 @@
  * not have it, which often is an answer and no failure; -ERANGE when buf is too small; -errno.
  */
 int msd_attr_read(int dirfd, const char *path, char *buf, size_t len, struct msd_error *reterr);
-
-/*
- * All of a file of /proc, which may be long and does not tell its size, for free(); without
- * stdio, which costs two system calls more. Returns 0; -ENOENT; -errno.
- */
-int msd_attr_read_all(const char *path, char **ret, struct msd_error *reterr);
-
-/* A file of /proc or the like, to be read line by line. NULL: it cannot be opened, errno says why. */
-FILE *msd_attr_open_lines(int dirfd, const char *path);
 
 /* As msd_attr_read for one that holds a number: 0 is false, anything else true; -EINVAL for no number. */
 int msd_attr_read_bool(int dirfd, const char *path, bool *ret, struct msd_error *reterr);

@@ -275,7 +275,7 @@ static int list_some_functions(const char *dir, const char *gadget, struct names
 
 static int nothing_found(const char *dir, const char *several, struct msd_error *err)
 {
-	bool none = faccessat(AT_FDCWD, dir, F_OK, 0) == 0;
+	bool has_place = faccessat(AT_FDCWD, dir, F_OK, 0) == 0;
 	int rc;
 
 	if (several) {
@@ -284,8 +284,8 @@ static int nothing_found(const char *dir, const char *several, struct msd_error 
 		return rc;
 	}
 	rc = msd_fail(err, MSD_E_NOTFOUND, "no USB gadget with mass storage: %s",
-		      none ? "none has been built" : "the kernel's gadget support is not loaded");
-	msd_hint(err, "otgmsd-gadget %s", none ? "start" : "check");
+		      has_place ? "none has been built" : "the kernel's gadget support is not loaded");
+	msd_hint(err, "otgmsd-gadget %s", has_place ? "start" : "check");
 	return rc;
 }
 
@@ -454,7 +454,5 @@ int msd_gadget_lock(uint64_t timeout_ms, int *ret_fd, struct msd_error *reterr)
 
 	if (rc == -MSD_E_BUSY)
 		msd_hint(reterr, "try again when it has ended");
-	else if (rc == -EACCES || rc == -EPERM)
-		msd_hint(reterr, "type sudo in front of the command");
 	return rc;
 }

@@ -12,6 +12,7 @@
 #include <sys/vfs.h>
 
 #include "base/cleanup.h"
+#include "base/proc.h"
 #include "gadget/attr.h"
 #include "gadget/find.h"
 #include "gadget/gadget.h"
@@ -34,7 +35,7 @@ bool msd_gadget_has_module(const char *name)
 		_cleanup_fclose_ FILE *file = NULL;
 
 		snprintf(path, sizeof(path), "/lib/modules/%s/%s", kernel.release, lists[i]);
-		file = msd_attr_open_lines(AT_FDCWD, path);
+		file = msd_proc_open(AT_FDCWD, path);
 		while (file && fgets(line, sizeof(line), file)) {
 			/* in modules.dep what follows the colon are modules that it needs */
 			line[strcspn(line, ":\n")] = '\0';

@@ -239,13 +239,6 @@ static int locked(const struct msd_drive *drive, const struct msd_lun_state *fro
 	return rc;
 }
 
-/* A plain errno of root is the kernel's; anybody else's is mostly this. */
-static void hint_root(int rc, struct msd_error *err)
-{
-	if ((rc == -EACCES || rc == -EPERM) && geteuid() != 0)
-		msd_hint(err, "type sudo in front of the command");
-}
-
 /* The kernel cuts a long CD off and tells only its log. */
 static int check_cut(const struct msd_drive *drive, int kmsg, const struct msd_lun_state *from,
 		     const struct msd_lun_state *to, struct msd_error *err)
@@ -312,7 +305,6 @@ static int run_change(struct msd_drive *drive, const struct msd_lun_state *from,
 	msd_undo_remove(drive);
 	if (rc == -MSD_E_LOCKED)
 		return locked(drive, from, err);
-	hint_root(rc, err);
 	return rc;
 }
 
@@ -372,7 +364,6 @@ static int eject_only(struct msd_drive *drive, const struct msd_lun_state *from,
 	if (rc == 0 && now->file[0])
 		rc = msd_fail(err, EBUSY, "%s: another program has put %s in meanwhile",
 			      drive->name, now->file);
-	hint_root(rc, err);
 	return rc;
 }
 

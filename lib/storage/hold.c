@@ -19,6 +19,7 @@
 
 #include "base/cleanup.h"
 #include "base/lock.h"
+#include "base/proc.h"
 #include "base/shell.h"
 #include "gadget/attr.h"
 #include "storage/remount.h"
@@ -463,7 +464,7 @@ int msd_hold_read_holders(const struct msd_root *root, pid_t **ret, size_t *ret_
 	snprintf(path, sizeof(path), MSD_RUN_DIR "/%s.lock", names.holders);
 	if (stat(path, &st) < 0)
 		return errno == ENOENT ? 0 : msd_fail_os(reterr, path);
-	locks = msd_attr_open_lines(AT_FDCWD, "/proc/locks");
+	locks = msd_proc_open(AT_FDCWD, "/proc/locks");
 	if (!locks)
 		return msd_fail_errno(reterr, errno, "/proc/locks");
 	while (fgets(line, sizeof(line), locks)) {

@@ -11,8 +11,8 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/proc.h"
 #include "base/shell.h"
-#include "gadget/attr.h"
 
 #define MOUNTINFO "/proc/self/mountinfo"
 
@@ -95,7 +95,7 @@ int msd_mounts_read(struct libmnt_table **ret, struct msd_error *reterr)
 	_cleanup_free_ char *text = NULL;
 	struct libmnt_table *table;
 	FILE *file;
-	int rc = msd_attr_read_all(MOUNTINFO, &text, reterr);
+	int rc = msd_proc_read(MOUNTINFO, &text, reterr);
 
 	if (rc < 0)
 		return rc;

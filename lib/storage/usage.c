@@ -12,6 +12,7 @@
 #include <sys/sysmacros.h>
 
 #include "base/cleanup.h"
+#include "base/proc.h"
 #include "base/shell.h"
 #include "gadget/attr.h"
 #include "storage/remote.h"
@@ -194,7 +195,7 @@ static int each_line(const char *path, struct search *search,
 {
 	_cleanup_free_ char *text = NULL;
 	char *line, *next;
-	int rc = msd_attr_read_all(path, &text, err);
+	int rc = msd_proc_read(path, &text, err);
 
 	if (rc < 0)
 		return rc == -ENOENT ? 0 : rc;

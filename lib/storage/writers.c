@@ -12,6 +12,7 @@
 #include <sys/sysmacros.h>
 
 #include "base/cleanup.h"
+#include "base/proc.h"
 #include "gadget/find.h"
 #include "gadget/lun.h"
 #include "storage/remount.h"
@@ -159,7 +160,7 @@ static int add_loops(struct search *search)
 /* Ids of the mount points of the file system as the process sees them. */
 static int read_ids(struct search *search, int procfd)
 {
-	_cleanup_fclose_ FILE *file = msd_attr_open_lines(procfd, "mountinfo");
+	_cleanup_fclose_ FILE *file = msd_proc_open(procfd, "mountinfo");
 	struct namespace *ns = &search->ns;
 	char line[3 * PATH_MAX];
 
@@ -258,7 +259,7 @@ static char *find_fd(struct search *search, int procfd)
 /* A writable shared mapping outlives the descriptor that it was made from. */
 static char *find_mapping(struct search *search, int procfd)
 {
-	_cleanup_fclose_ FILE *file = msd_attr_open_lines(procfd, "maps");
+	_cleanup_fclose_ FILE *file = msd_proc_open(procfd, "maps");
 	char line[PATH_MAX + 256];
 
 	while (file && fgets(line, sizeof(line), file)) {
