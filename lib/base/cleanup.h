@@ -3,7 +3,6 @@
 #ifndef MSD_BASE_CLEANUP_H
 #define MSD_BASE_CLEANUP_H
 
-#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -27,16 +26,9 @@ static inline void msd_fclosep(FILE **f)
 		fclose(*f);
 }
 
-static inline void msd_closedirp(DIR **d)
-{
-	if (*d)
-		closedir(*d);
-}
-
 #define _cleanup_free_ _cleanup_(msd_freep)
 #define _cleanup_close_ _cleanup_(msd_closep)
 #define _cleanup_fclose_ _cleanup_(msd_fclosep)
-#define _cleanup_closedir_ _cleanup_(msd_closedirp)
 
 /* Takes what a cleanup variable owns, so that it outlives the scope. */
 static inline int msd_steal_fd(int *fd)

@@ -7,9 +7,9 @@
 #include <stdio.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 
 /* flock has no time-out of its own, and a signal for it would be the program's business. */
 #define LOCK_POLL_MS 20
@@ -40,7 +40,6 @@ int msd_lock_take(const char *dir, const char *name, bool shared, uint64_t timeo
 		  const char *what, int *ret_fd, struct msd_error *reterr)
 {
 	_cleanup_close_ int fd = open_lock_file(dir, name, reterr);
-	const struct timespec nap = { .tv_nsec = LOCK_POLL_MS * 1000000L };
 	int op = (shared ? LOCK_SH : LOCK_EX) | LOCK_NB;
 
 	if (fd < 0)
@@ -50,7 +49,7 @@ int msd_lock_take(const char *dir, const char *name, bool shared, uint64_t timeo
 			return msd_fail_errno(reterr, errno, "%s/%s.lock", dir, name);
 		if (waited_ms >= timeout_ms)
 			return msd_fail(reterr, MSD_E_BUSY, "%s: another command is at it", what);
-		nanosleep(&nap, NULL);
+		msd_clock_sleep(LOCK_POLL_MS);
 	}
 	*ret_fd = msd_steal_fd(&fd);
 	return 0;

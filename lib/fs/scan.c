@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Folders and files as sources of a tree. */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
@@ -12,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/dir.h"
 #include "fs/fat-disk.h"
 #include "tree-priv.h"
 
@@ -214,38 +214,26 @@ static int add_entry(struct scan *scan, int dirfd, uint32_t parent, const char *
 static int read_folder(struct scan *scan, uint32_t folder)
 {
 	_cleanup_free_ char *path = tree_path_in(scan->tree, scan->source, folder);
-	_cleanup_closedir_ DIR *dir = NULL;
+	_cleanup_dir_ struct msd_dir dir;
+	const struct dirent64 *d;
 	bool fat;
 	int fd, rc = 0;
 
 	if (!path)
 		return -ENOMEM;
 	fd = tree_open(path, O_RDONLY | O_DIRECTORY);
-	dir = fd >= 0 ? fdopendir(fd) : NULL;
-	if (!dir) {
-		rc = fd < 0 ? fd : -errno;
-		if (fd >= 0)
-			close(fd);
+	msd_dir_take(&dir, fd);
+	if (fd < 0) {
+		rc = fd;
 		if (folder == scan->top)
 			return msd_fail_on(scan->err, -rc, path);
 		tree_problem(scan->tree, path, strerror(-rc));
 		return 0;
 	}
 	fat = has_fat_attributes(fd);
-	while (rc == 0) {
-		struct dirent *d;
-
-		errno = 0;
-		d = readdir(dir);
-		if (!d) {
-			if (errno)
-				return msd_fail_os(scan->err, path);
-			break;
-		}
-		if (strcmp(d->d_name, ".") && strcmp(d->d_name, ".."))
-			rc = add_entry(scan, fd, folder, d->d_name, fat);
-	}
-	return rc;
+	while (rc == 0 && (d = msd_dir_next(&dir)))
+		rc = add_entry(scan, fd, folder, d->d_name, fat);
+	return rc == 0 && errno ? msd_fail_os(scan->err, path) : rc;
 }
 
 /* A file becomes an entry under its own name. */

@@ -2,7 +2,6 @@
 /* Unpacking into a folder. */
 #include "fs/unpack.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <fnmatch.h>
@@ -15,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/dir.h"
 #include "fs/fat-disk.h"
 #include "read-priv.h"
 #include "unpack-priv.h"
@@ -254,8 +254,8 @@ static int compare(const void *a, const void *b)
 /* Removes a file, or a folder and what is in it. Symlinks are removed, not followed. */
 static int remove_tree(int dirfd, const char *name, uint64_t *n_removed)
 {
-	_cleanup_closedir_ DIR *dir = NULL;
-	struct dirent *entry;
+	_cleanup_dir_ struct msd_dir dir;
+	const struct dirent64 *entry;
 	int fd;
 
 	(*n_removed)++;
@@ -266,17 +266,10 @@ static int remove_tree(int dirfd, const char *name, uint64_t *n_removed)
 	fd = open_folder(dirfd, name);
 	if (fd < 0)
 		return fd;
-	dir = fdopendir(fd);
-	if (!dir) {
-		close(fd);
-		return -ENOMEM;
-	}
-	while ((errno = 0, entry = readdir(dir))) {
-		int rc;
+	msd_dir_take(&dir, fd);
+	while ((entry = msd_dir_next(&dir))) {
+		int rc = remove_tree(fd, entry->d_name, n_removed);
 
-		if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))
-			continue;
-		rc = remove_tree(fd, entry->d_name, n_removed);
 		if (rc < 0)
 			return rc;
 	}
@@ -286,22 +279,20 @@ static int remove_tree(int dirfd, const char *name, uint64_t *n_removed)
 static int remove_others(struct folder_unpack *u, struct level *level, const char *path,
 			 struct msd_error *err)
 {
-	_cleanup_closedir_ DIR *dir = NULL;
-	struct dirent *entry;
-	int fd = openat(level->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_dir_ struct msd_dir dir;
+	const struct dirent64 *entry;
 
-	if (fd < 0 || !(dir = fdopendir(fd)))
+	if (msd_dir_open(&dir, level->fd, ".") < 0)
 		return refuse(u, path, -errno, NULL, err);
 	if (level->n_names)
 		qsort(level->names, level->n_names, sizeof(uint64_t), compare);
-	while ((entry = readdir(dir))) {
+	while ((entry = msd_dir_next(&dir))) {
 		uint64_t hash = hash_name(entry->d_name);
 		char child[PATH_MAX];
 		int rc;
 
-		if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, "..") ||
-		    (level->n_names &&
-		     bsearch(&hash, level->names, level->n_names, sizeof(hash), compare)))
+		if (level->n_names &&
+		    bsearch(&hash, level->names, level->n_names, sizeof(hash), compare))
 			continue;
 		snprintf(child, sizeof(child), "%s%s%s", path, path[0] ? "/" : "", entry->d_name);
 		if (!unpack_wants(u->common.params, child, entry->d_name, entry->d_type == DT_DIR))

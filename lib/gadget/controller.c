@@ -7,10 +7,11 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/dir.h"
 #include "gadget/attr.h"
 #include "gadget/find.h"
 
@@ -23,22 +24,6 @@
 /* Long enough for a host's hub to see the unplug (USB 2.0, 7.1.7.3: 2 ms) and to debounce. */
 #define SOFT_UNPLUG_MS 300
 
-static void sleep_ms(uint64_t ms)
-{
-	const struct timespec time = { .tv_sec = (time_t)(ms / 1000),
-				       .tv_nsec = (long)(ms % 1000) * 1000000 };
-
-	nanosleep(&time, NULL);
-}
-
-static uint64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 /* All controllers: their number, one of them, and a list for people. */
 struct found {
 	unsigned n;
@@ -49,15 +34,14 @@ struct found {
 
 static void list_controllers(const char *wanted, struct found *found)
 {
-	_cleanup_closedir_ DIR *dir = opendir(MSD_CONTROLLERS_DIR);
-	struct dirent *entry;
+	_cleanup_dir_ struct msd_dir dir;
+	const struct dirent64 *entry;
 
 	*found = (struct found){ 0 };
-	while (dir && (entry = readdir(dir))) {
+	msd_dir_open(&dir, AT_FDCWD, MSD_CONTROLLERS_DIR);
+	while ((entry = msd_dir_next(&dir))) {
 		size_t len = strlen(found->list);
 
-		if (entry->d_name[0] == '.')
-			continue;
 		found->n++;
 		snprintf(found->list + len, sizeof(found->list) - len, "%s%s", len ? ", " : "",
 			 entry->d_name);
@@ -107,22 +91,23 @@ int msd_controller_choose(const char *wanted, uint64_t timeout_ms, char ret[NAME
 		/* a second one does not go away by waiting */
 		if (waited_ms >= timeout_ms || (!wanted && found.n > 1))
 			return fail_choice(wanted, &found, reterr);
-		sleep_ms(APPEAR_POLL_MS);
+		msd_clock_sleep(APPEAR_POLL_MS);
 	}
 }
 
 /* The gadget other than self that is bound to the controller. Returns whether there is one. */
 static bool find_holder(const char *controller, const char *self, char ret[NAME_MAX + 1])
 {
-	_cleanup_closedir_ DIR *dir = opendir(MSD_GADGETS_DIR);
+	_cleanup_dir_ struct msd_dir dir;
 	char path[NAME_MAX + 8], udc[NAME_MAX + 2];
-	struct dirent *entry;
+	const struct dirent64 *entry;
 
-	while (dir && (entry = readdir(dir))) {
-		if (entry->d_name[0] == '.' || !strcmp(entry->d_name, self))
+	msd_dir_open(&dir, AT_FDCWD, MSD_GADGETS_DIR);
+	while ((entry = msd_dir_next(&dir))) {
+		if (!strcmp(entry->d_name, self))
 			continue;
 		snprintf(path, sizeof(path), "%s/UDC", entry->d_name);
-		if (msd_attr_read(dirfd(dir), path, udc, sizeof(udc), NULL) < 0 ||
+		if (msd_attr_read(dir.fd, path, udc, sizeof(udc), NULL) < 0 ||
 		    strcmp(udc, controller))
 			continue;
 		snprintf(ret, NAME_MAX + 1, "%s", entry->d_name);
@@ -212,10 +197,10 @@ bool msd_controller_watch_configured(struct msd_controller_watch *watch, bool an
 				     uint64_t timeout_ms)
 {
 	struct pollfd poller = { .fd = watch->fd, .events = POLLPRI };
-	uint64_t start = now_ms(), waited_ms, left_ms;
+	uint64_t start = msd_clock_ms(), waited_ms, left_ms;
 
 	while (!watch->configured || (anew && !watch->changed)) {
-		waited_ms = now_ms() - start;
+		waited_ms = msd_clock_ms() - start;
 		if (waited_ms >= timeout_ms)
 			return false;
 		left_ms = timeout_ms - waited_ms;
@@ -235,6 +220,6 @@ int msd_controller_soft_replug(const char *controller, struct msd_error *reterr)
 	rc = msd_attr_write(AT_FDCWD, path, "disconnect", reterr);
 	if (rc < 0)
 		return rc;
-	sleep_ms(SOFT_UNPLUG_MS);
+	msd_clock_sleep(SOFT_UNPLUG_MS);
 	return msd_attr_write(AT_FDCWD, path, "connect", reterr);
 }

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "base/cleanup.h"
+#include "base/dir.h"
 #include "base/lock.h"
 #include "base/parse.h"
 
@@ -53,34 +54,19 @@ static int add_name(struct names *names, const char *name)
 	return 0;
 }
 
-/*
- * The entries of a directory that begin with prefix, sorted with numbers as numbers. By
- * getdents64, since opendir costs three system calls more.
- */
+/* The entries of a directory of configfs that begin with prefix, sorted with numbers as numbers. */
 static int list_names(const char *path, const char *prefix, struct names *ret)
 {
-	_cleanup_close_ int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	_Alignas(struct dirent64) char buf[4096];
-	ssize_t n;
-	int rc = 0;
+	_cleanup_dir_ struct msd_dir dir;
+	const struct dirent64 *entry;
+	int rc = msd_dir_open(&dir, AT_FDCWD, path);
 
-	if (fd < 0)
-		return -errno;
-	/* configfs gives all that there is room for */
-	for (n = sizeof(buf); n > (ssize_t)(sizeof(buf) - sizeof(struct dirent64)); ) {
-		const struct dirent64 *entry;
-
-		n = getdents64(fd, buf, sizeof(buf));
-		for (ssize_t at = 0; rc == 0 && at < n; at += entry->d_reclen) {
-			entry = (const void *)(buf + at);
-			if (entry->d_name[0] != '.' && !strncmp(entry->d_name, prefix, strlen(prefix)))
-				rc = add_name(ret, entry->d_name);
-		}
-		if (rc < 0)
-			return rc;
-	}
-	if (n < 0)
-		return -errno;
+	dir.fills = true;
+	while (rc == 0 && (entry = msd_dir_next(&dir)))
+		if (!strncmp(entry->d_name, prefix, strlen(prefix)))
+			rc = add_name(ret, entry->d_name);
+	if (rc < 0 || errno)
+		return rc < 0 ? rc : -errno;
 	if (ret->n)
 		qsort(ret->v, ret->n, sizeof(*ret->v), compare_names);
 	return 0;

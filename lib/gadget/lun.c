@@ -8,9 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "gadget/threads.h"
 
 #define DELETED_SUFFIX " (deleted)"
@@ -323,7 +323,6 @@ static int eject_plain(struct msd_lun *lun, const struct msd_log *log, struct ms
 int msd_lun_eject(struct msd_lun *lun, enum msd_eject how, const struct msd_log *log,
 		  struct msd_error *reterr)
 {
-	const struct timespec nap = { .tv_nsec = UNLOCK_POLL_MS * 1000000L };
 	int rc;
 
 	if (how == MSD_EJECT_PLAIN)
@@ -346,7 +345,7 @@ int msd_lun_eject(struct msd_lun *lun, enum msd_eject how, const struct msd_log 
 		rc = eject_plain(lun, NULL, reterr);
 		if (rc != -MSD_E_LOCKED)
 			return rc;
-		nanosleep(&nap, NULL);
+		msd_clock_sleep(UNLOCK_POLL_MS);
 	}
 	return rc;
 }

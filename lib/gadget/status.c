@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/dir.h"
 #include "gadget/controller.h"
 #include "gadget/gadget.h"
 #include "tree-priv.h"
@@ -61,20 +62,15 @@ static int compare(const void *a, const void *b)
 
 static int read_all(struct msd_gadget_status **v, size_t *n, struct msd_error *err)
 {
-	_cleanup_closedir_ DIR *dir = NULL;
-	struct dirent *entry;
+	_cleanup_dir_ struct msd_dir dir;
+	const struct dirent64 *entry;
 	int fd, rc = tree_open_gadgets(&fd, err);
 
 	if (rc < 0)
 		return rc;
-	dir = fdopendir(fd);
-	if (!dir) {
-		close(fd);
-		return msd_fail_errno(err, ENOMEM, "gadgets");
-	}
-	while (rc == 0 && (entry = readdir(dir)))
-		if (entry->d_name[0] != '.')
-			rc = read_one(entry->d_name, v, n, err);
+	msd_dir_take(&dir, fd);
+	while (rc == 0 && (entry = msd_dir_next(&dir)))
+		rc = read_one(entry->d_name, v, n, err);
 	if (*n)
 		qsort(*v, *n, sizeof(**v), compare);
 	return rc;

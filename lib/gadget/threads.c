@@ -8,9 +8,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/dir.h"
 
 /* A thread that waits each time that it is looked at waits for more than a slow disk. */
 #define STUCK_SAMPLES 4
@@ -41,18 +42,18 @@ static char read_state(int proc_fd, const char *pid)
 static int for_each(int (*fn)(int proc_fd, int pid, char state, void *data, struct msd_error *err),
 		    void *data, struct msd_error *err)
 {
-	_cleanup_closedir_ DIR *proc = opendir("/proc");
-	struct dirent *entry;
+	_cleanup_dir_ struct msd_dir proc;
+	const struct dirent64 *entry;
 	int rc = 0;
 
-	if (!proc)
+	if (msd_dir_open(&proc, AT_FDCWD, "/proc") < 0)
 		return msd_fail_errno(err, errno, "/proc");
-	while (rc == 0 && (entry = readdir(proc))) {
+	while (rc == 0 && (entry = msd_dir_next(&proc))) {
 		int pid = (int)strtoul(entry->d_name, NULL, 10);
-		char state = pid > 0 ? read_state(dirfd(proc), entry->d_name) : 0;
+		char state = pid > 0 ? read_state(proc.fd, entry->d_name) : 0;
 
 		if (state)
-			rc = fn(dirfd(proc), pid, state, data, err);
+			rc = fn(proc.fd, pid, state, data, err);
 	}
 	return rc;
 }
@@ -109,10 +110,9 @@ static int is_waiting(int proc_fd, int pid, char state, void *data, struct msd_e
 
 bool msd_threads_are_stuck(void)
 {
-	const struct timespec nap = { .tv_nsec = STUCK_SAMPLE_MS * 1000000L };
 	int i;
 
 	for (i = 0; i < STUCK_SAMPLES && for_each(is_waiting, NULL, NULL) == 1; i++)
-		nanosleep(&nap, NULL);
+		msd_clock_sleep(STUCK_SAMPLE_MS);
 	return i == STUCK_SAMPLES;
 }

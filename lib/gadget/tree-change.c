@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "base/cleanup.h"
+#include "base/dir.h"
 #include "gadget/attr.h"
 #include "gadget/find.h"
 #include "tree-priv.h"
@@ -286,22 +287,15 @@ int tree_remove_function(struct tree *tree, struct tree_function *function, stru
 
 int tree_remove_below(struct tree *tree, bool links, struct msd_error *err, const char *fmt, ...)
 {
-	_cleanup_closedir_ DIR *dir = NULL;
+	_cleanup_dir_ struct msd_dir dir;
 	char path[PATH_MAX], entry_path[PATH_MAX + NAME_MAX + 2];
-	struct dirent *entry;
-	int fd;
+	const struct dirent64 *entry;
 
 	FORMAT_PATH(path, fmt);
-	fd = openat(tree->dirfd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
+	if (msd_dir_open(&dir, tree->dirfd, path) < 0)
 		return errno == ENOENT ? 0 : fail(errno, path, err);
-	dir = fdopendir(fd);
-	if (!dir) {
-		close(fd);
-		return fail(ENOMEM, path, err);
-	}
-	while ((entry = readdir(dir))) {
-		if (entry->d_name[0] == '.' || entry->d_type != (links ? DT_LNK : DT_DIR))
+	while ((entry = msd_dir_next(&dir))) {
+		if (entry->d_type != (links ? DT_LNK : DT_DIR))
 			continue;
 		snprintf(entry_path, sizeof(entry_path), "%s/%s", path, entry->d_name);
 		if (step(tree, links ? "rm" : "rmdir", entry_path) &&

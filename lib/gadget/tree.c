@@ -12,6 +12,7 @@
 #include <sys/vfs.h>
 
 #include "base/cleanup.h"
+#include "base/dir.h"
 #include "base/proc.h"
 #include "gadget/attr.h"
 #include "gadget/find.h"
@@ -99,17 +100,6 @@ int msd_gadget_check_configfs(struct msd_error *reterr)
 	return tree_open_gadgets(&fd, reterr);
 }
 
-/* A directory of the tree, NULL with errno when it cannot be opened. */
-static DIR *open_dir(int dirfd, const char *path)
-{
-	int fd = openat(dirfd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
-
-	if (fd >= 0 && !dir)
-		close(fd);
-	return dir;
-}
-
 static int fail_path(const struct tree *tree, const char *path, struct msd_error *err)
 {
 	return msd_fail_errno(err, errno, "%s/%s/%s", MSD_GADGETS_DIR, tree->name, path);
@@ -117,14 +107,14 @@ static int fail_path(const struct tree *tree, const char *path, struct msd_error
 
 static unsigned count_luns(const struct tree *tree, const char *function)
 {
-	_cleanup_closedir_ DIR *dir = NULL;
+	_cleanup_dir_ struct msd_dir dir;
 	char path[PATH_MAX];
-	struct dirent *entry;
+	const struct dirent64 *entry;
 	unsigned n = 0;
 
 	snprintf(path, sizeof(path), "%s/functions/%s", tree->name, function);
-	dir = open_dir(tree->dirfd, path);
-	while (dir && (entry = readdir(dir)))
+	msd_dir_open(&dir, tree->dirfd, path);
+	while ((entry = msd_dir_next(&dir)))
 		n += !strncmp(entry->d_name, "lun.", 4);
 	return n;
 }
@@ -138,20 +128,17 @@ static int compare_functions(const void *a, const void *b)
 
 static int read_functions(struct tree *tree, struct msd_error *err)
 {
-	_cleanup_closedir_ DIR *dir = NULL;
+	_cleanup_dir_ struct msd_dir dir;
 	char path[PATH_MAX];
-	struct dirent *entry;
+	const struct dirent64 *entry;
 	struct stat st;
 
 	snprintf(path, sizeof(path), "%s/functions", tree->name);
-	dir = open_dir(tree->dirfd, path);
-	if (!dir)
+	if (msd_dir_open(&dir, tree->dirfd, path) < 0)
 		return fail_path(tree, "functions", err);
-	while ((entry = readdir(dir))) {
+	while ((entry = msd_dir_next(&dir))) {
 		struct tree_function *function;
 
-		if (entry->d_name[0] == '.')
-			continue;
 		function = realloc(tree->functions, (tree->n_functions + 1) * sizeof(*function));
 		if (!function)
 			return fail_path(tree, "functions", err);
@@ -161,7 +148,7 @@ static int read_functions(struct tree *tree, struct msd_error *err)
 		strcpy(function->name, entry->d_name);
 		function->mass_storage = !strncmp(entry->d_name, TREE_FUNCTION_PREFIX,
 						  strlen(TREE_FUNCTION_PREFIX));
-		if (fstatat(dirfd(dir), entry->d_name, &st, 0) == 0) {
+		if (fstatat(dir.fd, entry->d_name, &st, 0) == 0) {
 			function->own = st.st_mode & TREE_OWN;
 			function->taken_out = st.st_mode & TREE_TAKEN_OUT;
 			function->half_built = st.st_mode & TREE_HALF_BUILT;
@@ -195,21 +182,20 @@ static int insert_link(struct tree *tree, size_t first, const char *config, cons
 
 static int read_links(struct tree *tree, const char *config, struct msd_error *err)
 {
-	_cleanup_closedir_ DIR *dir = NULL;
+	_cleanup_dir_ struct msd_dir dir;
 	char path[PATH_MAX], target[PATH_MAX];
 	size_t first = tree->n_links;
-	struct dirent *entry;
+	const struct dirent64 *entry;
 
 	snprintf(path, sizeof(path), "%s/configs/%s", tree->name, config);
-	dir = open_dir(tree->dirfd, path);
-	if (!dir)
+	if (msd_dir_open(&dir, tree->dirfd, path) < 0)
 		return fail_path(tree, path + strlen(tree->name) + 1, err);
-	while ((entry = readdir(dir))) {
+	while ((entry = msd_dir_next(&dir))) {
 		ssize_t n;
 
 		if (entry->d_type != DT_LNK)
 			continue;
-		n = readlinkat(dirfd(dir), entry->d_name, target, sizeof(target) - 1);
+		n = readlinkat(dir.fd, entry->d_name, target, sizeof(target) - 1);
 		if (n < 0)
 			continue;
 		target[n] = '\0';
@@ -222,18 +208,15 @@ static int read_links(struct tree *tree, const char *config, struct msd_error *e
 /* The first configuration by number is where drives go. */
 static int read_configs(struct tree *tree, struct msd_error *err)
 {
-	_cleanup_closedir_ DIR *dir = NULL;
+	_cleanup_dir_ struct msd_dir dir;
 	char path[PATH_MAX];
-	struct dirent *entry;
+	const struct dirent64 *entry;
 	int rc;
 
 	snprintf(path, sizeof(path), "%s/configs", tree->name);
-	dir = open_dir(tree->dirfd, path);
-	if (!dir)
+	if (msd_dir_open(&dir, tree->dirfd, path) < 0)
 		return fail_path(tree, "configs", err);
-	while ((entry = readdir(dir))) {
-		if (entry->d_name[0] == '.')
-			continue;
+	while ((entry = msd_dir_next(&dir))) {
 		if (!tree->has_config || strverscmp(entry->d_name, tree->config) < 0)
 			strcpy(tree->config, entry->d_name);
 		tree->has_config = true;

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* What is wrong with this board: kernel, controller, gadget and drives. */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -11,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/dir.h"
 #include "gadget/controller.h"
 #include "gadget/find.h"
 #include "gadget/gadget.h"
@@ -85,15 +85,13 @@ void check_kernel(struct check *check)
 /* Counts the controllers; name is that of one of them. */
 static unsigned list_controllers(char name[NAME_MAX + 1])
 {
-	_cleanup_closedir_ DIR *dir = opendir(MSD_CONTROLLERS_DIR);
-	struct dirent *entry;
+	_cleanup_dir_ struct msd_dir dir;
+	const struct dirent64 *entry;
 	unsigned n = 0;
 
-	while (dir && (entry = readdir(dir)))
-		if (entry->d_name[0] != '.') {
-			snprintf(name, NAME_MAX + 1, "%s", entry->d_name);
-			n++;
-		}
+	msd_dir_open(&dir, AT_FDCWD, MSD_CONTROLLERS_DIR);
+	for (; (entry = msd_dir_next(&dir)); n++)
+		snprintf(name, NAME_MAX + 1, "%s", entry->d_name);
 	return n;
 }
 

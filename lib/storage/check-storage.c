@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* What is wrong with this board: the storage and what is mounted below it. */
-#include <dirent.h>
 #include <errno.h>
 #include <libmount.h>
 #include <stdio.h>
@@ -10,6 +9,7 @@
 #include <sys/statvfs.h>
 
 #include "base/cleanup.h"
+#include "base/dir.h"
 #include "base/parse.h"
 #include "base/shell.h"
 #include "storage/check-priv.h"
@@ -157,12 +157,13 @@ static void check_room(struct check *check, const char *path)
 
 static void check_incomplete(struct check *check, const struct msd_root *root, const char *path)
 {
-	_cleanup_closedir_ DIR *dir = opendir(path);
+	_cleanup_dir_ struct msd_dir dir;
 	const char *below = path + strlen(root->path);
-	struct dirent *entry;
+	const struct dirent64 *entry;
 
 	below += *below == '/';
-	while (dir && (entry = readdir(dir))) {
+	msd_dir_open(&dir, AT_FDCWD, path);
+	while ((entry = msd_dir_next(&dir))) {
 		const char *name = entry->d_name;
 		size_t len = strlen(name);
 		char image[PATH_MAX];

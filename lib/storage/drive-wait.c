@@ -4,21 +4,13 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "drive-priv.h"
 #include "storage/remote.h"
+#include "base/clock.h"
 
 /* The kernel tells nobody of a host's eject: neither inotify nor an uevent. */
 #define POLL_MS 100
-
-static uint64_t now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
-}
 
 /* Whether a host has configured the gadget. Returns 1, 0 or -errno. */
 static int is_configured(const struct msd_drive *drive, struct msd_error *err)
@@ -63,16 +55,15 @@ static int timed_out(const struct msd_drive *drive, enum msd_wait what, uint64_t
 int msd_drive_wait(struct msd_drive *drive, enum msd_wait what, uint64_t timeout_ms,
 		   const char *storage_path, struct msd_error *reterr)
 {
-	const struct timespec nap = { .tv_nsec = POLL_MS * 1000000L };
 	struct msd_lun_state first = { 0 }, state = { 0 };
-	uint64_t start = now_ms();
+	uint64_t start = msd_clock_ms();
 	int rc;
 
 	rc = is_reached(drive, what, &first, reterr);
 	while (rc == 0) {
-		if (timeout_ms != MSD_WAIT_FOREVER && now_ms() - start >= timeout_ms)
+		if (timeout_ms != MSD_WAIT_FOREVER && msd_clock_ms() - start >= timeout_ms)
 			return timed_out(drive, what, timeout_ms, reterr);
-		nanosleep(&nap, NULL);
+		msd_clock_sleep(POLL_MS);
 		rc = is_reached(drive, what, &state, reterr);
 	}
 	if (rc == -ENOENT || rc == -ENODEV)

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/shell.h"
 #include "gadget/kmsg.h"
 #include "gadget/threads.h"
@@ -207,7 +208,6 @@ static int make_writable(struct msd_drive *drive, const struct msd_image *image,
 /* Whether a host is writing to the image now: its last write is recent, and more come. */
 static bool host_is_writing(const char *file)
 {
-	const struct timespec nap = { .tv_nsec = WRITER_SAMPLE_MS * 1000000L };
 	uint64_t before, after;
 	struct stat st;
 
@@ -217,7 +217,7 @@ static bool host_is_writing(const char *file)
 	if (msd_threads_read_written(&before, NULL) < 0)
 		return false;
 	for (int i = 0; i < WRITER_SAMPLES; i++) {
-		nanosleep(&nap, NULL);
+		msd_clock_sleep(WRITER_SAMPLE_MS);
 		if (msd_threads_read_written(&after, NULL) < 0)
 			return false;
 		if (after > before)

@@ -14,10 +14,10 @@
 #include <sys/statvfs.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/lock.h"
 #include "base/proc.h"
 #include "base/shell.h"
@@ -61,21 +61,6 @@ static void make_names(const char *target, struct names *names)
 			*p = '-';
 	snprintf(names->holders, sizeof(names->holders), "%s.holders", names->change);
 	snprintf(names->mark, sizeof(names->mark), MSD_RUN_DIR "/%s.rw", names->change);
-}
-
-static void nap(unsigned ms)
-{
-	const struct timespec ts = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L };
-
-	nanosleep(&ts, NULL);
-}
-
-static uint64_t now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
 }
 
 /* Only who remounts, or looks whether to, has this lock. */
@@ -221,7 +206,7 @@ static void __attribute__((noreturn)) guard(int pipe_fd, const char *target)
 	while (read(pipe_fd, &byte, 1) < 0 && errno == EINTR)
 		;
 	while (settle(target, MSD_HOLD_TIMEOUT_MS, NULL) == -MSD_E_BUSY) {
-		nap(pause_ms);
+		msd_clock_sleep(pause_ms);
 		pause_ms = pause_ms < 800 ? 2 * pause_ms : 800;
 	}
 	_exit(0);
@@ -421,7 +406,7 @@ static int fail_held(const struct msd_root *root, struct msd_error *err)
 
 int msd_hold_set_ro(const struct msd_root *root, uint64_t timeout_ms, struct msd_error *reterr)
 {
-	uint64_t deadline_ms = now_ms() + timeout_ms;
+	uint64_t deadline_ms = msd_clock_ms() + timeout_ms;
 	struct names names;
 	int rc;
 
@@ -429,7 +414,7 @@ int msd_hold_set_ro(const struct msd_root *root, uint64_t timeout_ms, struct msd
 		return 0;
 	make_names(root->target, &names);
 	for (;;) {
-		bool last = now_ms() >= deadline_ms;
+		bool last = msd_clock_ms() >= deadline_ms;
 		int change = -1;
 
 		rc = lock_change(root->target, &names, MSD_HOLD_TIMEOUT_MS, &change, reterr);
@@ -442,7 +427,7 @@ int msd_hold_set_ro(const struct msd_root *root, uint64_t timeout_ms, struct msd
 		close(change);
 		if (rc != -MSD_E_BUSY || last)
 			return rc;
-		nap(POLL_MS);
+		msd_clock_sleep(POLL_MS);
 	}
 }
 

@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 
 #include "base/cleanup.h"
+#include "base/dir.h"
 #include "base/parse.h"
 
 #define FOLDER_FLAGS (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
@@ -105,19 +106,9 @@ static void set_owner(int fd, const struct msd_root *root, const struct msd_owne
 		msd_log(log, MSD_LOG_STEP, "%s: belongs to group %s now", root->path, root->group);
 }
 
-static DIR *open_dir(int dirfd, const char *name)
+static int open_dir(struct msd_dir *ret, int dirfd, const char *name)
 {
-	int fd = openat(dirfd, name, FOLDER_FLAGS);
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-
-	if (!dir && fd >= 0)
-		close(fd);
-	return dir;
-}
-
-static bool is_dot(const char *name)
-{
-	return !strcmp(name, ".") || !strcmp(name, "..");
+	return msd_dir_take(ret, openat(dirfd, name, FOLDER_FLAGS));
 }
 
 static bool is_complete(int metafd, const char *name)
@@ -140,20 +131,18 @@ static int mark_incomplete(int fd, const char *name)
 }
 
 /* images/NAME becomes NAME; the marker first, so that a power cut makes no half image whole. */
-static void move_images(int fd, DIR *images, int metafd, const struct msd_root *root,
+static void move_images(int fd, struct msd_dir *images, int metafd, const struct msd_root *root,
 			const struct msd_log *log)
 {
-	struct dirent *entry;
+	const struct dirent64 *entry;
 
-	while ((entry = readdir(images))) {
+	while ((entry = msd_dir_next(images))) {
 		const char *name = entry->d_name;
 		int rc = 0;
 
-		if (is_dot(name))
-			continue;
 		if (!is_complete(metafd, name))
 			rc = mark_incomplete(fd, name);
-		if (rc == 0 && renameat2(dirfd(images), name, fd, name, RENAME_NOREPLACE) < 0)
+		if (rc == 0 && renameat2(images->fd, name, fd, name, RENAME_NOREPLACE) < 0)
 			rc = -errno;
 		if (rc < 0)
 			msd_log(log, MSD_LOG_WARNING, "%s/images/%s: cannot be moved to %s: %s",
@@ -166,17 +155,17 @@ static void move_images(int fd, DIR *images, int metafd, const struct msd_root *
 
 static void migrate_folders(int fd, const struct msd_root *root, const struct msd_log *log)
 {
-	_cleanup_closedir_ DIR *images = open_dir(fd, "images"), *meta = open_dir(fd, "meta");
-	struct dirent *entry;
+	_cleanup_dir_ struct msd_dir images, meta;
+	const struct dirent64 *entry;
 
-	if (!images || !meta)
+	open_dir(&meta, fd, "meta");
+	if (open_dir(&images, fd, "images") < 0 || meta.fd < 0)
 		return;
-	move_images(fd, images, dirfd(meta), root, log);
+	move_images(fd, &images, meta.fd, root, log);
 	if (unlinkat(fd, "images", AT_REMOVEDIR) < 0)
 		return;		/* what could not be moved still needs its marks */
-	while ((entry = readdir(meta)))
-		if (!is_dot(entry->d_name))
-			unlinkat(dirfd(meta), entry->d_name, 0);
+	while ((entry = msd_dir_next(&meta)))
+		unlinkat(meta.fd, entry->d_name, 0);
 	unlinkat(fd, "meta", AT_REMOVEDIR);
 }
 
@@ -191,10 +180,11 @@ static bool is_old_mark(const char *name)
 
 static void remove_old_marks(int fd, const struct msd_root *root, const struct msd_log *log)
 {
-	_cleanup_closedir_ DIR *dir = open_dir(fd, ".");
-	struct dirent *entry;
+	_cleanup_dir_ struct msd_dir dir;
+	const struct dirent64 *entry;
 
-	while (dir && (entry = readdir(dir)))
+	open_dir(&dir, fd, ".");
+	while ((entry = msd_dir_next(&dir)))
 		if (is_old_mark(entry->d_name) && unlinkat(fd, entry->d_name, 0) == 0)
 			msd_log(log, MSD_LOG_STEP, "%s/%s: old marker removed", root->path, entry->d_name);
 }

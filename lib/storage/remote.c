@@ -10,10 +10,10 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/shell.h"
 #include "gadget/find.h"
 #include "gadget/threads.h"
@@ -107,7 +107,6 @@ static struct answer listen_to(int fd, pid_t pid, int timeout_ms)
 static struct answer ask_in_child(struct answer (*ask_what)(const void *), const void *what,
 				  int timeout_ms, const char *give_up)
 {
-	const struct timespec nap = { .tv_nsec = GIVE_UP_AFTER_MS * 1000000L };
 	struct answer answer = { 0 };
 	int fds[2];
 	pid_t pid;
@@ -125,7 +124,7 @@ static struct answer ask_in_child(struct answer (*ask_what)(const void *), const
 	answer.rc = -errno;
 	close(fds[1]);
 	if (pid > 0 && give_up) {
-		nanosleep(&nap, NULL);
+		msd_clock_sleep(GIVE_UP_AFTER_MS);
 		umount2(give_up, MNT_FORCE);
 	}
 	if (pid > 0)

@@ -10,10 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "storage/remount.h"
 #include "store-walk-priv.h"
 
@@ -33,14 +33,6 @@ struct gathering {
 	struct source *sources;
 	size_t n;
 };
-
-static uint64_t now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
-}
 
 const char *store_below(const struct msd_store *store, const char *path)
 {
@@ -162,7 +154,7 @@ static int start(struct source *source)
 		return rc;
 	}
 	source->fd = fds[0];
-	source->heard_ms = now_ms();
+	source->heard_ms = msd_clock_ms();
 	return 0;
 }
 
@@ -183,7 +175,7 @@ static int listen_to(struct source *source)
 	if (n < 0)
 		return errno == EINTR ? 1 : -errno;
 	source->len += (size_t)n;
-	source->heard_ms = now_ms();
+	source->heard_ms = msd_clock_ms();
 	return n > 0;
 }
 
@@ -211,7 +203,7 @@ static int gather(struct gathering *all, uint64_t timeout_ms)
 	for (size_t i = 0; i < all->n; i++)
 		polls[i] = (struct pollfd){ .fd = all->sources[i].fd, .events = POLLIN };
 	while (left > 0) {
-		uint64_t now = now_ms(), wait = timeout_ms;
+		uint64_t now = msd_clock_ms(), wait = timeout_ms;
 
 		for (size_t i = 0; i < all->n; i++) {
 			uint64_t silent = now - all->sources[i].heard_ms;
@@ -233,7 +225,7 @@ static int gather(struct gathering *all, uint64_t timeout_ms)
 				return rc;
 			if (rc == 0)
 				finish(source, MSD_PART_OK);
-			else if (now_ms() - source->heard_ms >= timeout_ms)
+			else if (msd_clock_ms() - source->heard_ms >= timeout_ms)
 				finish(source, MSD_PART_TIMEOUT);
 			if (source->fd < 0) {
 				polls[i].fd = -1;

@@ -2,7 +2,6 @@
 /* Reads one file system of the storage, in a process that may have to be left behind. */
 #include "store-walk-priv.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -14,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/dir.h"
 
 #define FLUSH_BYTES 32768u
 #define FLUSH_MS 200
@@ -232,18 +232,16 @@ static void tell_part(struct walker *w, int dirfd, const char *part, const struc
 }
 
 /* Reads all names first, so that a folder that changes is seen as it was at one time. */
-static int read_names(DIR *dir, struct names *visible, struct names *beside)
+static int read_names(struct msd_dir *dir, struct names *visible, struct names *beside)
 {
-	const struct dirent *entry;
+	const struct dirent64 *entry;
 	int rc = 0;
 
-	errno = 0;
-	while (rc == 0 && (entry = readdir(dir))) {
+	while (rc == 0 && (entry = msd_dir_next(dir))) {
 		if (!strncmp(entry->d_name, ".__", 3))
 			rc = add_name(beside, entry->d_name);
 		else if (entry->d_name[0] != '.' && !store_is_lost_found(entry->d_name))
 			rc = add_name(visible, entry->d_name);
-		errno = 0;
 	}
 	return rc < 0 ? rc : -errno;
 }
@@ -252,15 +250,11 @@ static int read_names(DIR *dir, struct names *visible, struct names *beside)
 static int walk_folder(struct walker *w, int fd)
 {
 	_cleanup_(names_done) struct names visible = { 0 }, beside = { 0 };
-	_cleanup_closedir_ DIR *dir = fdopendir(fd);
+	_cleanup_dir_ struct msd_dir dir;
 	int rc;
 
-	if (!dir) {
-		rc = -errno;
-		close(fd);
-		return rc;
-	}
-	rc = read_names(dir, &visible, &beside);
+	msd_dir_take(&dir, fd);
+	rc = read_names(&dir, &visible, &beside);
 	if (rc < 0)
 		return rc;
 	if (beside.n)

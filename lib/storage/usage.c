@@ -12,6 +12,7 @@
 #include <sys/sysmacros.h>
 
 #include "base/cleanup.h"
+#include "base/dir.h"
 #include "base/proc.h"
 #include "base/shell.h"
 #include "gadget/attr.h"
@@ -127,30 +128,27 @@ static bool read_dev(int dirfd, const char *path, dev_t *ret)
 	return true;
 }
 
-/* The device whose sysfs directory is open, and its partitions. Takes fd. */
-static int add_disk(struct search *search, int fd, struct msd_error *err)
+/* The device of a directory of sysfs, and its partitions. */
+static int add_disk(struct search *search, const char *sys, struct msd_error *err)
 {
-	_cleanup_closedir_ DIR *dir = fdopendir(fd);
-	struct dirent *entry;
+	_cleanup_dir_ struct msd_dir dir;
+	const struct dirent64 *entry;
 	dev_t dev;
 	int rc = 0;
 
-	if (!dir) {
-		close(fd);
-		return msd_fail_errno(err, ENOMEM, "/sys");
-	}
-	if (read_dev(fd, "dev", &dev))
+	msd_dir_open(&dir, AT_FDCWD, sys);
+	if (read_dev(dir.fd, "dev", &dev))
 		rc = add_device(search, dev, err);
-	while (rc == 0 && (entry = readdir(dir))) {
+	while (rc == 0 && (entry = msd_dir_next(&dir))) {
 		char path[NAME_MAX + 16], number[16];
 
 		/* every partition is a directory with a file of that name */
 		snprintf(path, sizeof(path), "%s/partition", entry->d_name);
-		if (entry->d_type != DT_DIR || entry->d_name[0] == '.' ||
-		    msd_attr_read(fd, path, number, sizeof(number), NULL) < 0)
+		if (entry->d_type != DT_DIR ||
+		    msd_attr_read(dir.fd, path, number, sizeof(number), NULL) < 0)
 			continue;
 		snprintf(path, sizeof(path), "%s/dev", entry->d_name);
-		if (read_dev(fd, path, &dev))
+		if (read_dev(dir.fd, path, &dev))
 			rc = add_device(search, dev, err);
 	}
 	return rc;
@@ -216,7 +214,7 @@ static int check_loop(struct search *search, char *line, struct msd_error *err)
 {
 	char name[32], path[PATH_MAX], file[MSD_ATTR_BUFSIZE];
 	bool ro = false;
-	int fd, rc = 0;
+	int rc;
 
 	if (sscanf(line, "%*u %*u %*u %31s", name) != 1 || strncmp(name, "loop", 4))
 		return 0;
@@ -229,9 +227,7 @@ static int check_loop(struct search *search, char *line, struct msd_error *err)
 	snprintf(path, sizeof(path), "/sys/block/%s/ro", name);
 	msd_attr_read_bool(AT_FDCWD, path, &ro, NULL);
 	snprintf(path, sizeof(path), "/sys/block/%s", name);
-	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd >= 0)
-		rc = add_disk(search, fd, err);
+	rc = add_disk(search, path, err);
 	snprintf(path, sizeof(path), "/dev/%s", name);
 	return rc < 0 ? rc : add_usage(search, MSD_USAGE_LOOP, !ro, path, "losetup -d", path, err);
 }
@@ -306,18 +302,16 @@ static int find_holders(struct search *search, struct msd_error *err)
 	int rc = 0;
 
 	for (size_t i = 0; rc == 0 && i < search->n_devices; i++) {
-		_cleanup_closedir_ DIR *dir = NULL;
-		struct dirent *entry;
+		_cleanup_dir_ struct msd_dir dir;
+		const struct dirent64 *entry;
 		char path[64];
 
 		snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/holders",
 			 major(search->devices[i]), minor(search->devices[i]));
-		dir = opendir(path);
-		while (rc == 0 && dir && (entry = readdir(dir))) {
+		msd_dir_open(&dir, AT_FDCWD, path);
+		while (rc == 0 && (entry = msd_dir_next(&dir))) {
 			char who[NAME_MAX + 8];
 
-			if (entry->d_name[0] == '.')
-				continue;
 			snprintf(who, sizeof(who), "/dev/%s", entry->d_name);
 			rc = add_usage(search, MSD_USAGE_HOLDER, true, who, NULL, NULL, err);
 		}
@@ -345,15 +339,14 @@ static int find_claim(struct search *search, const char *path, struct msd_error 
 static int find_local(struct search *search, const char *path, struct msd_error *err)
 {
 	char sys[64];
-	int fd, rc = 0;
+	int rc = 0;
 
 	if (S_ISBLK(search->st.st_mode)) {
 		snprintf(sys, sizeof(sys), "/sys/dev/block/%u:%u", major(search->st.st_rdev),
 			 minor(search->st.st_rdev));
 		rc = add_device(search, search->st.st_rdev, err);
-		fd = open(sys, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		if (rc == 0 && fd >= 0)
-			rc = add_disk(search, fd, err);
+		if (rc == 0)
+			rc = add_disk(search, sys, err);
 	}
 	if (rc == 0)
 		rc = each_line("/proc/partitions", search, check_loop, err);

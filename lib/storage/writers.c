@@ -12,6 +12,7 @@
 #include <sys/sysmacros.h>
 
 #include "base/cleanup.h"
+#include "base/dir.h"
 #include "base/proc.h"
 #include "gadget/find.h"
 #include "gadget/lun.h"
@@ -136,20 +137,21 @@ static int add_drives(struct search *search)
 
 static int add_loops(struct search *search)
 {
-	_cleanup_closedir_ DIR *dir = opendir("/sys/block");
-	struct dirent *entry;
+	_cleanup_dir_ struct msd_dir dir;
+	const struct dirent64 *entry;
 	int rc = 0;
 
-	while (rc == 0 && dir && (entry = readdir(dir))) {
+	msd_dir_open(&dir, AT_FDCWD, "/sys/block");
+	while (rc == 0 && (entry = msd_dir_next(&dir))) {
 		char attr[300], file[PATH_MAX], ro[8], name[300];
 
 		if (strncmp(entry->d_name, "loop", 4))
 			continue;
 		snprintf(attr, sizeof(attr), "%s/loop/backing_file", entry->d_name);
-		if (!read_line(dirfd(dir), attr, file, sizeof(file)) || !is_on(search, file))
+		if (!read_line(dir.fd, attr, file, sizeof(file)) || !is_on(search, file))
 			continue;
 		snprintf(attr, sizeof(attr), "%s/ro", entry->d_name);
-		if (!read_line(dirfd(dir), attr, ro, sizeof(ro)) || strcmp(ro, "0"))
+		if (!read_line(dir.fd, attr, ro, sizeof(ro)) || strcmp(ro, "0"))
 			continue;
 		snprintf(name, sizeof(name), "/dev/%s", entry->d_name);
 		rc = add(search, MSD_WRITER_LOOP, 0, name, strdup(file));
@@ -239,20 +241,13 @@ static bool is_number(const char *name)
 
 static char *find_fd(struct search *search, int procfd)
 {
-	_cleanup_closedir_ DIR *dir = NULL;
-	struct dirent *entry;
-	int fd = openat(procfd, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_dir_ struct msd_dir dir;
+	const struct dirent64 *entry;
 
-	dir = fd < 0 ? NULL : fdopendir(fd);
-	if (!dir) {
-		if (fd >= 0)
-			close(fd);
-		return NULL;
-	}
-	while ((entry = readdir(dir)))
-		if (is_number(entry->d_name) &&
-		    fd_writes(search, procfd, entry->d_name))
-			return read_link(dirfd(dir), entry->d_name);
+	msd_dir_open(&dir, procfd, "fd");
+	while ((entry = msd_dir_next(&dir)))
+		if (is_number(entry->d_name) && fd_writes(search, procfd, entry->d_name))
+			return read_link(dir.fd, entry->d_name);
 	return NULL;
 }
 
@@ -303,19 +298,19 @@ static int add_process(struct search *search, int dirfd, const char *pid)
 
 static int add_processes(struct search *search)
 {
-	_cleanup_closedir_ DIR *dir = opendir("/proc");
-	struct dirent *entry;
+	_cleanup_dir_ struct msd_dir dir;
+	const struct dirent64 *entry;
 	size_t before = search->n;
 	char self[16];
-	int rc = dir ? 0 : -errno;
+	int rc = msd_dir_open(&dir, AT_FDCWD, "/proc");
 
 	snprintf(self, sizeof(self), "%d", getpid());
-	while (rc == 0 && (entry = readdir(dir)))
+	while (rc == 0 && (entry = msd_dir_next(&dir)))
 		if (is_number(entry->d_name) && strcmp(entry->d_name, self))
-			rc = add_process(search, dirfd(dir), entry->d_name);
+			rc = add_process(search, dir.fd, entry->d_name);
 	/* what this process has open it has from its parent, most times, which is in the list */
 	if (rc == 0 && search->n == before)
-		rc = add_process(search, dirfd(dir), self);
+		rc = add_process(search, dir.fd, self);
 	return rc;
 }
 

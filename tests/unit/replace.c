@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* lib/base/replace: the old file or the new one, and nothing else in the folder. */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
@@ -15,6 +14,7 @@
 #include <cmocka.h>
 
 #include "base/cleanup.h"
+#include "base/dir.h"
 #include "base/replace.h"
 
 static char dir[] = "/tmp/msd-replace-XXXXXX";
@@ -60,13 +60,13 @@ static void assert_is(const char *file, const char *text, mode_t mode)
 
 static unsigned count_files(void)
 {
-	_cleanup_closedir_ DIR *d = opendir(dir);
+	_cleanup_dir_ struct msd_dir d;
 	unsigned n = 0;
 
-	assert_non_null(d);
-	while (readdir(d))
+	assert_int_equal(msd_dir_open(&d, AT_FDCWD, dir), 0);
+	while (msd_dir_next(&d))
 		n++;
-	return n - 2;
+	return n;
 }
 
 static void replace_with(const struct msd_replace_params *params, const char *text, bool commit)
