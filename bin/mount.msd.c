@@ -83,7 +83,7 @@ static int parent_asks_rw(void)
 	snprintf(path, sizeof(path), "/proc/%d/comm", getppid());
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	n = fd < 0 ? -1 : read(fd, text, sizeof(text));
-	if (n != 6 || memcmp(text, "mount\n", 6))
+	if (n != 6 || strncmp(text, "mount\n", 6))
 		return -1;
 	close(fd);
 	snprintf(path, sizeof(path), "/proc/%d/cmdline", getppid());

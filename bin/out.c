@@ -138,7 +138,6 @@ struct out *out_new(struct tool *tool, const char *name, const struct out_column
 	for (unsigned i = 0; i < n_columns; i++)
 		out->place[i] = -1;
 	tool_set_locale();
-	scols_init_debug(0);
 	out->table = check_memory(out, scols_new_table());
 	check(out, scols_table_set_name(out->table, name));
 	check(out, scols_table_enable_json(out->table, options->json));

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -90,9 +90,9 @@ static int open_device(struct msd_target *target, const char *path, uint64_t siz
 /* What this user can have; as much as anyone wants where that is not known. */
 static uint64_t get_free(int fd)
 {
-	struct statvfs st;
+	struct statfs st;
 
-	if (fstatvfs(fd, &st) < 0 || st.f_blocks == 0)
+	if (fstatfs(fd, &st) < 0 || st.f_blocks == 0)
 		return UINT64_MAX;
 	return (uint64_t)(geteuid() == 0 ? st.f_bfree : st.f_bavail) * st.f_frsize;
 }

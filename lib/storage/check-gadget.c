@@ -172,16 +172,16 @@ static void check_medium(struct check *check, const struct msd_drive_id *id, con
 	}
 }
 
-/* Gives the directory of the last one, whose attributes all have in common; -1 without drives. */
-static int check_drives(struct check *check)
+/* Gives one of them, whose attributes all have in common, or NULL. */
+static struct msd_lun *check_drives(struct check *check)
 {
 	_cleanup_free_ struct msd_drive_id *ids = NULL;
-	_cleanup_close_ int lun_fd = -1;
+	struct msd_lun *one = NULL;
 	struct msd_lun_state state;
 	size_t n;
 
 	if (msd_find_all(MSD_GADGETS_DIR, NULL, &ids, &n, NULL) < 0)
-		return -1;
+		return NULL;
 	for (size_t i = 0; i < n; i++) {
 		_cleanup_(msd_lun_closep) struct msd_lun *lun = NULL;
 		_cleanup_close_ int fd = -1;
@@ -193,22 +193,22 @@ static int check_drives(struct check *check)
 		    msd_lun_read_state(lun, &state, NULL) < 0)
 			continue;
 		if (state.file[0] && state.deleted && !ends_with(state.file, " (deleted)"))
-			strcat(state.file, " (deleted)");
+			strcpy(state.file + strlen(state.file), " (deleted)");
 		if (state.file[0])
 			check_medium(check, &ids[i], state.file);
 		else
 			check_add(check, MSD_CHECK_OK, "drive", "%s: empty",
 				  msd_drive_id_format(&ids[i], name, sizeof(name)));
-		if (lun_fd < 0)
-			lun_fd = dup(msd_lun_get_dirfd(lun));
+		if (!one)
+			one = msd_steal(lun);
 	}
-	return msd_steal_fd(&lun_fd);
+	return one;
 }
 
 void check_gadget(struct check *check)
 {
 	_cleanup_free_ struct msd_gadget_status *status = NULL;
-	_cleanup_close_ int lun_fd = -1;
+	_cleanup_(msd_lun_closep) struct msd_lun *lun = NULL;
 	const struct msd_gadget_status *bound = NULL;
 	struct msd_error err;
 	char name[NAME_MAX + 1];
@@ -226,7 +226,7 @@ void check_gadget(struct check *check)
 		if (msd_gadget_check_configfs(NULL) == 0)
 			check_hint(check, "%s", err.hint[0] ? err.hint : "otgmsd-gadget start");
 	}
-	lun_fd = check_drives(check);
-	if (lun_fd >= 0)
-		check_lun(check, lun_fd);
+	lun = check_drives(check);
+	if (lun)
+		check_lun(check, msd_lun_get_dirfd(lun));
 }

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
+#include <sys/vfs.h>
 
 #include "base/cleanup.h"
 #include "base/dir.h"
@@ -138,11 +138,11 @@ static void check_options(struct check *check, const char *target, const char *f
 
 static void check_room(struct check *check, const char *path)
 {
-	struct statvfs st;
+	struct statfs st;
 	uint64_t free_bytes, size_bytes;
 	char text[24];
 
-	if (statvfs(path, &st) < 0 || st.f_blocks == 0)
+	if (statfs(path, &st) < 0 || st.f_blocks == 0)
 		return;
 	free_bytes = (uint64_t)st.f_bavail * st.f_frsize;
 	size_bytes = (uint64_t)st.f_blocks * st.f_frsize;
@@ -229,11 +229,11 @@ static void check_lines(struct check *check, const struct msd_root *root,
 static void check_mounts(struct check *check, const struct msd_root *root)
 {
 	struct libmnt_table *fstab = mnt_new_table();
-	struct libmnt_table *mounts = mnt_new_table_from_file("/proc/self/mountinfo");
+	struct libmnt_table *mounts = NULL;
 	struct libmnt_iter *iter = mnt_new_iter(MNT_ITER_FORWARD);
 	struct libmnt_fs *fs;
 
-	if (!fstab || !mounts || !iter) {
+	if (msd_mounts_read(&mounts, NULL) < 0 || !fstab || !iter) {
 		check->no_memory = true;
 	} else {
 		mnt_table_parse_fstab(fstab, MSD_FSTAB);

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/statvfs.h>
+#include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -386,11 +387,11 @@ static int unlock_only(const struct msd_drive *drive, const struct msd_drive_cha
 /* Whether nobody could write it, asked only of what the host shall write. */
 static bool is_readonly(const struct msd_image *image)
 {
-	struct statvfs fs;
+	struct statfs fs;
 
 	if (S_ISBLK(image->st.st_mode))
 		return image->device_readonly;
-	return statvfs(image->path, &fs) == 0 && fs.f_flag & ST_RDONLY;
+	return statfs(image->path, &fs) == 0 && fs.f_flags & ST_RDONLY;
 }
 
 /* Everything about the medium that shall be in, and a storage that it can be written on. */

@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/sysmacros.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -276,11 +277,11 @@ static int enter(struct msd_hold *hold, const struct names *names, struct msd_er
 
 static int check_writable(const char *path, struct msd_error *err)
 {
-	struct statvfs st;
+	struct statfs st;
 
-	if (statvfs(path, &st) < 0)
+	if (statfs(path, &st) < 0)
 		return msd_fail_os(err, path);
-	if (!(st.f_flag & ST_RDONLY))
+	if (!(st.f_flags & ST_RDONLY))
 		return 0;
 	msd_fail(err, EROFS, "%s: its file system is read-only, and not the storage's own to"
 		 " remount", path);

@@ -60,7 +60,7 @@ static char *normal_path(const char *text, size_t len)
 			n = len - i;
 		if (part[0] == '/' || (n == 1 && part[0] == '.'))
 			continue;
-		if (n == 2 && !memcmp(part, "..", 2))
+		if (n == 2 && !strncmp(part, "..", 2))
 			goto bad;
 		*out++ = '/';
 		out = mempcpy(out, part, n);

@@ -11,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/statvfs.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -41,9 +40,9 @@ int put_fail_no_room(const struct put *put, uint64_t need, struct msd_error *err
 {
 	uint64_t sizes[2] = { need ? need : put->written, 0 };
 	char text[2][MSD_SIZE_TEXT];
-	struct statvfs vfs;
+	struct statfs vfs;
 
-	if (fstatvfs(put->place.dirfd, &vfs) == 0)
+	if (fstatfs(put->place.dirfd, &vfs) == 0)
 		sizes[1] = (uint64_t)vfs.f_bavail * vfs.f_frsize;
 	msd_format_sizes(sizes, 2, text);
 	if (need)
@@ -194,7 +193,7 @@ static int find_limits(struct put *put, struct msd_error *err)
 /* Before anything is made: what is known of the size must fit. */
 static int check_room(struct put *put, struct msd_error *err)
 {
-	struct statvfs vfs;
+	struct statfs vfs;
 	struct stat st;
 	uint64_t have = 0;
 
@@ -207,7 +206,7 @@ static int check_room(struct put *put, struct msd_error *err)
 		have = (uint64_t)put->old.st_blocks * 512;
 	if (put->total <= have)
 		return 0;
-	if (fstatvfs(put->place.dirfd, &vfs) < 0)
+	if (fstatfs(put->place.dirfd, &vfs) < 0)
 		return msd_fail_os(err, put->place.name);
 	if (put->total - have > (uint64_t)vfs.f_bavail * vfs.f_frsize)
 		return put_fail_no_room(put, put->total - have, err);

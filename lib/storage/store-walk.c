@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/statvfs.h>
+#include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -289,11 +289,11 @@ static int walk_mount(struct walker *w)
 {
 	struct store_record record = { .kind = STORE_RECORD_PART };
 	_cleanup_close_ int fd = open_mount(w->walk);
-	struct statvfs vfs;
+	struct statfs vfs;
 
 	if (fd < 0)
 		return fd;
-	if (fstatvfs(fd, &vfs) < 0)
+	if (fstatfs(fd, &vfs) < 0)
 		return -errno;
 	record.image.size_bytes = (uint64_t)vfs.f_blocks * vfs.f_frsize;
 	record.image.used_bytes = (uint64_t)vfs.f_bavail * vfs.f_frsize;
