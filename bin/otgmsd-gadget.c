@@ -58,7 +58,7 @@ static void print_step(void *data, enum msd_log_level level, const char *msg)
 	struct tool *tool = data;
 
 	if (level == MSD_LOG_STEP)
-		puts(msg);
+		fprintf(stdout, "%s\n", msg);
 	else
 		tool->log.fn(tool->log.data, level, msg);
 }
@@ -180,10 +180,10 @@ static const char *const check_levels[] = { "OK", "WARN", "FAIL" };
 static void print_checks(const struct tool *tool, const struct msd_check *checks, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
-		printf("%-4s %-12s %s\n", check_levels[checks[i].level], checks[i].subject,
-		       checks[i].message);
+		fprintf(stdout, "%-4s %-12s %s\n", check_levels[checks[i].level],
+			checks[i].subject, checks[i].message);
 		if (checks[i].hint) {
-			printf("%17s hint: ", "");
+			fprintf(stdout, "%17s hint: ", "");
 			tool_put_hint(tool, checks[i].hint, stdout);
 		}
 	}

@@ -254,7 +254,7 @@ static void print_joined(struct out *first, struct out *second)
 		check(first, -EINVAL);
 	while (end > a && end[-1] == '\n')
 		end--;
-	printf("%.*s,%s", (int)(end - a), a, begin + 1);
+	fprintf(stdout, "%.*s,%s", (int)(end - a), a, begin + 1);
 }
 
 void out_print_both(struct out *first, struct out *second)

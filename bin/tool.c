@@ -131,7 +131,7 @@ static void print_and_exit(struct tool *tool, int option)
 	else if (option == OPT_USAGE)
 		poptPrintUsage(tool->popt, stdout, 0);
 	else
-		printf("%s (otgmsd) %s\n", tool->name, MSD_VERSION);
+		fprintf(stdout, "%s (otgmsd) %s\n", tool->name, MSD_VERSION);
 	exit(tool_done(tool, TOOL_OK));
 }
 

@@ -102,7 +102,7 @@ static int parse_id(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
 {
 	size_t digits;
 
-	if (strncasecmp(value, "0x", 2))
+	if (value[0] != '0' || (value[1] != 'x' && value[1] != 'X'))
 		return expected(cfg, opt, value, "a number from 0x0000 to 0xffff");
 	digits = strspn(value + 2, "0123456789abcdefABCDEF");
 	if (digits == 0 || digits > 4 || value[2 + digits])
