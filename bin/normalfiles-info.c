@@ -151,7 +151,7 @@ static void fill_row(struct normalfiles *nf, const struct info *info, struct out
 
 	out_row(out, NULL, NULL);
 	out_text(out, COL_TYPE, msd_fs_get_type_name(info->fs.type));
-	out_text(out, COL_LABEL, info->label[0] ? info->label : NULL);
+	out_text(out, COL_LABEL, info->label);
 	out_text(out, COL_SERIAL, info->serial);
 	out_text(out, COL_TABLE, msd_ptable_get_kind_name(volume->ptable.kind));
 	if (volume->partition)
@@ -168,10 +168,10 @@ static void fill_row(struct normalfiles *nf, const struct info *info, struct out
 	out_number(out, COL_FOLDERS, info->totals.folders);
 	out_number(out, COL_FRAGMENTED, info->totals.fragmented);
 	out_bool(out, COL_DIRTY, info->fs.dirty);
-	out_text(out, COL_BOOT, info->boot[0] ? info->boot : NULL);
+	out_text(out, COL_BOOT, info->boot);
 	if (!info->is_ventoy)
 		return;
-	out_text(out, COL_VENTOY, info->ventoy.version[0] ? info->ventoy.version : NULL);
+	out_text(out, COL_VENTOY, info->ventoy.version);
 	out_bool(out, COL_SECURE_BOOT, info->ventoy.secure_boot);
 	out_bool(out, COL_UPDATE_CUT, info->ventoy.interrupted);
 }

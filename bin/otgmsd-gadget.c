@@ -8,6 +8,7 @@
 
 #include "base/cleanup.h"
 #include "base/lock.h"
+#include "base/text.h"
 #include "config/config.h"
 #include "gadget/find.h"
 #include "gadget/gadget.h"
@@ -151,12 +152,12 @@ static int run_status(struct command *command, struct msd_error *err)
 		out_row(out, NULL, NULL);
 		out_text(out, COL_GADGET, s->name);
 		out_bool(out, COL_OWN, s->own);
-		out_text(out, COL_CONTROLLER, s->controller[0] ? s->controller : NULL);
-		out_text(out, COL_STATE, s->state[0] ? s->state : NULL);
-		out_text(out, COL_SPEED, s->speed[0] ? s->speed : NULL);
+		out_text(out, COL_CONTROLLER, s->controller);
+		out_text(out, COL_STATE, s->state);
+		out_text(out, COL_SPEED, s->speed);
 		out_number(out, COL_DRIVES, s->n_drives);
 		out_number(out, COL_ENABLED, s->n_enabled);
-		out_text(out, COL_FUNCTIONS, s->functions[0] ? s->functions : NULL);
+		out_text(out, COL_FUNCTIONS, s->functions);
 		bound |= s->controller[0];
 	}
 	out_print(out);
@@ -249,8 +250,7 @@ static const struct verb *find_verb(struct tool *tool)
 	for (unsigned i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
 		if (name && !strcmp(verbs[i].name, name))
 			return &verbs[i];
-		snprintf(known + strlen(known), sizeof(known) - strlen(known), "%s%s", i ? ", " : "",
-			 verbs[i].name);
+		msd_append(known, sizeof(known), ", ", "%s", verbs[i].name);
 	}
 	if (!name)
 		tool_usage_error(tool, "what to do is missing: %s", known);

@@ -11,6 +11,7 @@
 
 #include "base/cleanup.h"
 #include "base/parse.h"
+#include "base/text.h"
 
 struct out {
 	struct tool *tool;
@@ -72,8 +73,7 @@ static void unknown_column(struct out *out, const char *name, size_t len)
 	char known[1024] = "";
 
 	for (unsigned i = 0; i < out->n_columns; i++)
-		snprintf(known + strlen(known), sizeof(known) - strlen(known), "%s%s",
-			 i ? "," : "", out->columns[i].name);
+		msd_append(known, sizeof(known), ",", "%s", out->columns[i].name);
 	tool_usage_error(out->tool, "--output: there is no column '%.*s', only %s", (int)len, name,
 			 known);
 }
@@ -191,7 +191,7 @@ void out_text(struct out *out, unsigned column, const char *text)
 {
 	_cleanup_free_ char *escaped = NULL;
 
-	if (!text)
+	if (!text || !text[0])
 		return;
 	if (!out->json) {
 		set_cell(out, column, text);

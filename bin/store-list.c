@@ -48,8 +48,8 @@ static const struct out_column partition_columns[P_COUNT] = {
 static void fill_content(struct out *out, const struct msd_content *content)
 {
 	out_text(out, I_KIND, content->cd ? "cd" : "flash");
-	out_text(out, I_FSTYPE, content->fstype[0] ? content->fstype : NULL);
-	out_text(out, I_LABEL, content->label[0] ? content->label : NULL);
+	out_text(out, I_FSTYPE, content->fstype);
+	out_text(out, I_LABEL, content->label);
 	out_bool(out, I_BIOS, content->bios);
 	out_bool(out, I_UEFI, content->uefi);
 	out_bool(out, I_HYBRID, content->hybrid);

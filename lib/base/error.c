@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/text.h"
+
 int msd_fail(struct msd_error *err, int code, const char *fmt, ...)
 {
 	va_list ap;
@@ -25,7 +27,6 @@ int msd_fail(struct msd_error *err, int code, const char *fmt, ...)
 int msd_fail_errno(struct msd_error *err, int errnum, const char *fmt, ...)
 {
 	va_list ap;
-	int len;
 
 	if (!err)
 		return -errnum;
@@ -33,10 +34,9 @@ int msd_fail_errno(struct msd_error *err, int errnum, const char *fmt, ...)
 	err->code = errnum;
 	err->hint[0] = '\0';
 	va_start(ap, fmt);
-	len = vsnprintf(err->msg, sizeof(err->msg), fmt, ap);
+	vsnprintf(err->msg, sizeof(err->msg), fmt, ap);
 	va_end(ap);
-	if (len < (int)sizeof(err->msg))
-		snprintf(err->msg + len, sizeof(err->msg) - (size_t)len, ": %s", strerror(errnum));
+	msd_append(err->msg, sizeof(err->msg), ": ", "%s", strerror(errnum));
 	return -errnum;
 }
 
@@ -66,7 +66,6 @@ void msd_prefix(struct msd_error *err, const char *fmt, ...)
 {
 	char text[sizeof(err->msg)];
 	va_list ap;
-	size_t len;
 
 	if (!err)
 		return;
@@ -74,7 +73,6 @@ void msd_prefix(struct msd_error *err, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	len = strlen(text);
-	snprintf(text + len, sizeof(text) - len, ": %s", err->msg);
+	msd_append(text, sizeof(text), ": ", "%s", err->msg);
 	memcpy(err->msg, text, sizeof(text));
 }

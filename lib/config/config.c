@@ -14,6 +14,7 @@
 
 #include "base/cleanup.h"
 #include "base/parse.h"
+#include "base/text.h"
 #include "text-priv.h"
 
 /* The kernel's USB_MAX_STRING_LEN. */
@@ -47,8 +48,7 @@ static void on_error(cfg_t *cfg, const char *fmt, va_list ap)
 	/* which is not a key at all, and the user needs those that are */
 	if (!parsing.failed && !strncmp(fmt, "no such option", 14)) {
 		for (cfg_opt_t *opt = cfg->opts; opt->name; opt++)
-			snprintf(known + strlen(known), sizeof(known) - strlen(known), "%s%s",
-				 known[0] ? ", " : "", opt->name);
+			msd_append(known, sizeof(known), ", ", "%s", opt->name);
 		fail_at(cfg, fmt, ap);
 		msd_hint(parsing.err, "here may stand: %s; see otgmsd.conf(5)", known);
 		return;

@@ -10,6 +10,7 @@
 
 #include "base/cleanup.h"
 #include "base/shell.h"
+#include "base/text.h"
 
 static void tell_with_offset(void *data, uint64_t offset_bytes, const char *what)
 {
@@ -143,7 +144,6 @@ static int choose(struct msd_volume *volume, struct msd_io *io, const struct msd
 
 	for (unsigned i = 0; i < volume->ptable.n_partitions; i++) {
 		const struct msd_partition *part = &volume->ptable.partitions[i];
-		size_t len = strlen(all);
 		int rc = fits(io, part, err);
 
 		if (rc < 0)
@@ -156,7 +156,8 @@ static int choose(struct msd_volume *volume, struct msd_io *io, const struct msd
 			continue;
 		}
 		found = found ? found : part;
-		snprintf(all + len, sizeof(all) - len, "%s%u", n++ ? ", " : "", part->number);
+		msd_append(all, sizeof(all), ", ", "%u", part->number);
+		n++;
 	}
 	if (n > 1) {
 		msd_fail(err, MSD_E_USAGE, "%s: several partitions fit: %s", msd_io_get_name(io), all);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/parse.h"
+#include "base/text.h"
 #include "fs/fat-disk.h"
 #include "fat-priv.h"
 
@@ -278,12 +279,9 @@ static int fail_size(const struct msd_format_params *params, struct msd_error *e
 	}
 	msd_format_sizes(sizes, n, size);
 	n = 1;
-	for (enum msd_fs_kind kind = first; kind <= last; kind++, n += 2) {
-		size_t len = strlen(text);
-
-		snprintf(text + len, sizeof(text) - len, "%s%s works from %s to %s", len ? ", " : "",
-			 msd_fs_kind_text(kind), size[n], size[n + 1]);
-	}
+	for (enum msd_fs_kind kind = first; kind <= last; kind++, n += 2)
+		msd_append(text, sizeof(text), ", ", "%s works from %s to %s", msd_fs_kind_text(kind),
+			   size[n], size[n + 1]);
 	return msd_fail(err, MSD_E_USAGE, "--type=%s cannot be %s%s: %s",
 			msd_fs_kind_text(params->kind),
 			params->size_bytes ? size[0] : "so large",

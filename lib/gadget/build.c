@@ -177,22 +177,20 @@ static int build_owner(struct tree *tree, const char *function, unsigned lun,
 static int build_lun(struct tree *tree, const char *function, unsigned lun,
 		     const struct msd_drive_spec *drive, struct msd_error *err)
 {
+	/* cdrom first: it sets ro */
+	const struct { const char *attr; bool value; } flags[] = {
+		{ "cdrom", drive->cdrom }, { "ro", !drive->rw },
+		{ "removable", drive->removable }, { "nofua", !drive->fua },
+	};
 	char path[PATH_MAX], medium[MSD_ATTR_BUFSIZE];
-	int rc;
+	int rc = 0;
 
 	/* then it was whole before, and the kernel would refuse */
 	snprintf(path, sizeof(path), "%s/functions/%s/lun.%u/file", tree->name, function, lun);
 	if (msd_attr_read(tree->dirfd, path, medium, sizeof(medium), NULL) == 0 && medium[0])
 		return 0;
-	/* cdrom first: it sets ro */
-	rc = write_if_there(tree, drive->cdrom ? "1" : "0", function, lun, "cdrom", err);
-	if (rc == 0)
-		rc = write_if_there(tree, drive->rw ? "0" : "1", function, lun, "ro", err);
-	if (rc == 0)
-		rc = write_if_there(tree, drive->removable ? "1" : "0", function, lun, "removable",
-				    err);
-	if (rc == 0)
-		rc = write_if_there(tree, drive->fua ? "0" : "1", function, lun, "nofua", err);
+	for (unsigned i = 0; rc == 0 && i < 4; i++)
+		rc = write_if_there(tree, flags[i].value ? "1" : "0", function, lun, flags[i].attr, err);
 	if (rc == 0)
 		rc = build_inquiry(tree, function, lun, drive, err);
 	if (rc == 0)

@@ -12,6 +12,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/dir.h"
+#include "base/text.h"
 #include "gadget/attr.h"
 #include "gadget/find.h"
 
@@ -40,11 +41,8 @@ static void list_controllers(const char *wanted, struct found *found)
 	*found = (struct found){ 0 };
 	msd_dir_open(&dir, AT_FDCWD, MSD_CONTROLLERS_DIR);
 	while ((entry = msd_dir_next(&dir))) {
-		size_t len = strlen(found->list);
-
 		found->n++;
-		snprintf(found->list + len, sizeof(found->list) - len, "%s%s", len ? ", " : "",
-			 entry->d_name);
+		msd_append(found->list, sizeof(found->list), ", ", "%s", entry->d_name);
 		if (found->wanted)
 			continue;
 		snprintf(found->name, sizeof(found->name), "%s", entry->d_name);

@@ -13,6 +13,7 @@
 #include "base/dir.h"
 #include "base/lock.h"
 #include "base/parse.h"
+#include "base/text.h"
 
 #define FUNCTION_PREFIX "mass_storage."
 #define LUN_PREFIX "lun."
@@ -307,8 +308,8 @@ static int find_default(const char *dir, const char *preferred, char gadget[NAME
 			return msd_fail_errno(err, -rc, "%s/%s", dir, all.v[i]);
 		if (!some.n)
 			continue;
-		snprintf(several + strlen(several), sizeof(several) - strlen(several), "%s%s",
-			 n_found++ ? ", " : "", all.v[i]);
+		msd_append(several, sizeof(several), ", ", "%s", all.v[i]);
+		n_found++;
 		snprintf(gadget, NAME_MAX + 1, "%s", all.v[i]);
 		names_done(functions);
 		*functions = some;
@@ -336,14 +337,9 @@ static int no_such_drive(const char *dir, const char *gadget, unsigned number, u
 	if (rc < 0)
 		return rc;
 	for (size_t i = 0; i < n && strlen(known) < sizeof(known) - 64; i++) {
-		size_t len = strlen(known);
-
-		snprintf(known + len, sizeof(known) - len, "%s%u", i ? ", " : "",
-			 drives[i].number);
-		if (!drives[i].plain) {
-			len = strlen(known);
-			snprintf(known + len, sizeof(known) - len, " -l %u", drives[i].lun);
-		}
+		msd_append(known, sizeof(known), ", ", "%u", drives[i].number);
+		if (!drives[i].plain)
+			msd_append(known, sizeof(known), " ", "-l %u", drives[i].lun);
 	}
 	free(drives);
 	if (lun != MSD_FIND_ANY)
@@ -425,11 +421,11 @@ char *msd_drive_id_format(const struct msd_drive_id *id, char *buf, size_t len)
 char *msd_drive_id_options(const struct msd_drive_id *id, char *buf, size_t len)
 {
 	bool named = !id->by_default;
-	int n = snprintf(buf, len, "%s%s%s-i %u", named ? "-g " : "", named ? id->gadget : "",
-			 named ? " " : "", id->number);
 
-	if (!id->plain && n < (int)len)
-		snprintf(buf + n, len - (size_t)n, " -l %u", id->lun);
+	snprintf(buf, len, "%s%s%s-i %u", named ? "-g " : "", named ? id->gadget : "", named ? " " : "",
+		 id->number);
+	if (!id->plain)
+		msd_append(buf, len, " ", "-l %u", id->lun);
 	return buf;
 }
 

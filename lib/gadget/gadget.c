@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/text.h"
 #include "build-priv.h"
 #include "gadget/controller.h"
 #include "gadget/find.h"
@@ -139,12 +140,8 @@ static int roll_back(struct work *work, int rc, struct msd_error *err)
 	}
 	if (back == 0)
 		back = media_put_back(tree, &work->media, &second);
-	if (back < 0 && err) {
-		size_t len = strlen(err->msg);
-
-		snprintf(err->msg + len, sizeof(err->msg) - len, "; and it could not be put back: %s",
-			 second.msg);
-	}
+	if (back < 0 && err)
+		msd_append(err->msg, sizeof(err->msg), "; ", "and it could not be put back: %s", second.msg);
 	return rc;
 }
 

@@ -11,6 +11,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/text.h"
 #include "gadget/threads.h"
 
 #define DELETED_SUFFIX " (deleted)"
@@ -276,12 +277,9 @@ static void put_back(struct msd_lun *lun, const struct msd_lun_state *from,
 	}
 	if (rc == 0)
 		rc = verify(lun, from, &why);
-	if (rc < 0 && err) {
-		size_t len = strlen(err->msg);
-
-		snprintf(err->msg + len, sizeof(err->msg) - len,
-			 "; and the old state could not be put back: %s", why.msg);
-	}
+	if (rc < 0 && err)
+		msd_append(err->msg, sizeof(err->msg), "; ", "and the old state could not be put back: %s",
+			   why.msg);
 }
 
 int msd_lun_change(struct msd_lun *lun, const struct msd_lun_state *from,

@@ -7,6 +7,7 @@
 
 #include "base/cleanup.h"
 #include "base/dir.h"
+#include "base/text.h"
 #include "gadget/controller.h"
 #include "gadget/gadget.h"
 #include "tree-priv.h"
@@ -20,10 +21,8 @@ static void fill(struct tree *tree, struct msd_gadget_status *status)
 	for (size_t i = 0; i < tree->n_links; i++) {
 		const struct tree_function *function =
 			tree_find_function(tree, tree->links[i].function);
-		size_t len = strlen(status->functions);
 
-		snprintf(status->functions + len, sizeof(status->functions) - len, "%s%s",
-			 len ? " " : "", tree->links[i].function);
+		msd_append(status->functions, sizeof(status->functions), " ", "%s", tree->links[i].function);
 		if (function)
 			status->n_enabled += function->n_luns;
 	}

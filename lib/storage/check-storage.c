@@ -12,6 +12,7 @@
 #include "base/dir.h"
 #include "base/parse.h"
 #include "base/shell.h"
+#include "base/text.h"
 #include "storage/check-priv.h"
 #include "storage/hold.h"
 #include "storage/layout.h"
@@ -60,8 +61,7 @@ static void check_flags(struct check *check, const struct msd_root *root,
 
 	for (size_t i = 0; i < 3; i++)
 		if (!has(mount->options, wanted[i]))
-			snprintf(missing + strlen(missing), sizeof(missing) - strlen(missing), "%s%s",
-				 missing[0] ? "," : "", wanted[i]);
+			msd_append(missing, sizeof(missing), ",", "%s", wanted[i]);
 	if (!missing[0])
 		return;
 	check_add(check, MSD_CHECK_WARN, "storage", "%s: mounted without %s", root->target, missing);

@@ -16,6 +16,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/shell.h"
+#include "base/text.h"
 #include "gadget/kmsg.h"
 #include "gadget/threads.h"
 #include "drive-priv.h"
@@ -116,23 +117,25 @@ int msd_drive_read(struct msd_drive *drive, struct msd_lun_state *ret, struct ms
 char *msd_drive_command(const struct msd_drive *drive, const struct msd_drive_change *change,
 			const char *extra, char *buf, size_t len)
 {
-	size_t n = (size_t)snprintf(buf, len, "otgmsd %s", drive->options);
+	size_t n;
 
+	snprintf(buf, len, "otgmsd %s", drive->options);
 	if (change->rw != MSD_KEEP)
-		n += (size_t)snprintf(buf + n, len - n, " --set-rw=%d", change->rw);
+		msd_append(buf, len, " ", "--set-rw=%d", change->rw);
 	if (change->cdrom != MSD_KEEP)
-		n += (size_t)snprintf(buf + n, len - n, " --set-cdrom=%d", change->cdrom);
+		msd_append(buf, len, " ", "--set-cdrom=%d", change->cdrom);
 	if (change->image) {
-		n += (size_t)snprintf(buf + n, len - n, " --set-image=");
+		msd_append(buf, len, " ", "--set-image=");
+		n = strlen(buf);
 		/* what is too long for a line to copy has a name */
 		if (MSD_SHELL_QUOTED_MAX(strlen(change->image)) + 64 < len - n)
-			n += strlen(msd_shell_quote(change->image, buf + n, len - n));
+			msd_shell_quote(change->image, buf + n, len - n);
 		else
-			n += (size_t)snprintf(buf + n, len - n, "IMAGE");
+			msd_append(buf, len, "", "IMAGE");
 	}
 	if (change->eject)
-		n += (size_t)snprintf(buf + n, len - n, " --eject");
-	snprintf(buf + n, len - n, "%s", extra);
+		msd_append(buf, len, " ", "--eject");
+	msd_append(buf, len, "", "%s", extra);
 	return buf;
 }
 

@@ -22,6 +22,7 @@
 #include "base/lock.h"
 #include "base/proc.h"
 #include "base/shell.h"
+#include "base/text.h"
 #include "gadget/attr.h"
 #include "storage/remount.h"
 #include "storage/writers.h"
@@ -392,12 +393,9 @@ static int fail_held(const struct msd_root *root, struct msd_error *err)
 	size_t n = 0;
 
 	msd_hold_read_holders(root, &pids, &n, NULL);
-	for (size_t i = 0; i < n; i++) {
-		size_t len = strlen(who);
-
-		snprintf(who + len, sizeof(who) - len, "%s'%s' (pid %d)", i ? ", " : "",
-			 msd_hold_format_holder(pids[i], command, sizeof(command)), pids[i]);
-	}
+	for (size_t i = 0; i < n; i++)
+		msd_append(who, sizeof(who), ", ", "'%s' (pid %d)",
+			   msd_hold_format_holder(pids[i], command, sizeof(command)), pids[i]);
 	msd_fail(err, MSD_E_BUSY, "%s: held rw by %s", root->target, n ? who : "another command");
 	if (n)
 		msd_hint(err, "it becomes ro by itself when that ends; or kill %d, or wait with"

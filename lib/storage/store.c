@@ -14,6 +14,7 @@
 
 #include "base/cleanup.h"
 #include "base/shell.h"
+#include "base/text.h"
 #include "store-priv.h"
 #include "storage/remote.h"
 #include "storage/sums.h"
@@ -224,7 +225,7 @@ int store_part_lock(const struct store_place *place, bool create, int *ret_fd,
 			msd_fail(reterr, MSD_E_BUSY, "%s: another msd-store put is writing it",
 				 place->name);
 			store_place_folder(place, path, sizeof(path));
-			snprintf(path + strlen(path), sizeof(path) - strlen(path), "/%s", place->part);
+			msd_append(path, sizeof(path), "/", "%s", place->part);
 			msd_hint(reterr, "fuser -v %s", msd_quoted(path));
 			return -MSD_E_BUSY;
 		}

@@ -10,6 +10,7 @@
 
 #include "base/cleanup.h"
 #include "base/shell.h"
+#include "base/text.h"
 
 #define LIST_SIZE 512
 #define SECTOR 512		/* libblkid counts in these, whatever the table's are */
@@ -72,7 +73,6 @@ struct choice {
 static int add_partition(struct choice *choice, int fd, const char *name, blkid_partition part,
 			 int wanted, struct msd_error *err)
 {
-	size_t len = strlen(choice->list);
 	struct msd_window window = {
 		.partition = blkid_partition_get_partno(part),
 		.offset_bytes = (uint64_t)blkid_partition_get_start(part) * SECTOR,
@@ -85,8 +85,8 @@ static int add_partition(struct choice *choice, int fd, const char *name, blkid_
 	rc = probe_window(fd, name, &window, err);
 	if (rc < 0)
 		return rc;
-	snprintf(choice->list + len, sizeof(choice->list) - len, "%s%d (%s)", len ? ", " : "",
-		 window.partition, rc ? window.fstype : "none");
+	msd_append(choice->list, sizeof(choice->list), ", ", "%d (%s)", window.partition,
+		   rc ? window.fstype : "none");
 	if (wanted == window.partition || (wanted == MSD_WINDOW_ANY && rc)) {
 		choice->window = window;
 		choice->n++;

@@ -14,6 +14,7 @@
 #include "base/cleanup.h"
 #include "base/dir.h"
 #include "base/proc.h"
+#include "base/text.h"
 #include "gadget/find.h"
 #include "gadget/lun.h"
 #include "storage/remount.h"
@@ -366,17 +367,6 @@ bool msd_writers_has_drive(const char *target)
 	       search.n > 0;
 }
 
-/* Appends to text, which has size bytes, what fits. */
-MSD_PRINTF(3, 4) static void append(char *text, size_t size, const char *fmt, ...)
-{
-	size_t len = strlen(text);
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(text + len, size - len, fmt, ap);
-	va_end(ap);
-}
-
 int msd_writers_fail(const char *target, struct msd_error *reterr)
 {
 	char who[PATH_MAX] = "", hint[512] = "";
@@ -388,24 +378,26 @@ int msd_writers_fail(const char *target, struct msd_error *reterr)
 		const struct msd_writer *w = &writers[shown];
 
 		if (w->kind == MSD_WRITER_PROCESS)
-			append(who, sizeof(who), "; %s (pid %d) writes %.300s", w->name, w->pid, w->path);
+			msd_append(who, sizeof(who), "; ", "%s (pid %d) writes %.300s", w->name, w->pid,
+				   w->path);
 		else
-			append(who, sizeof(who), "; %s has %.300s with rw", w->name, w->path);
+			msd_append(who, sizeof(who), "; ", "%s has %.300s with rw", w->name, w->path);
 		if (strlen(hint) > sizeof(hint) - 64)
 			continue;
 		if (w->kind == MSD_WRITER_DRIVE)
-			append(hint, sizeof(hint), "otgmsd %s --eject; ", w->options);
+			msd_append(hint, sizeof(hint), "; ", "otgmsd %s --eject", w->options);
 		else if (w->kind == MSD_WRITER_LOOP)
-			append(hint, sizeof(hint), "umount %s or losetup -d %s; ", w->name, w->name);
+			msd_append(hint, sizeof(hint), "; ", "umount %s or losetup -d %s", w->name, w->name);
 		else
-			append(hint, sizeof(hint), "kill %d; ", w->pid);
+			msd_append(hint, sizeof(hint), "; ", "kill %d", w->pid);
 	}
 	if (shown < n)
-		append(who, sizeof(who), "; and %zu more", n - shown);
+		msd_append(who, sizeof(who), "; ", "and %zu more", n - shown);
 	msd_writers_free(writers, n);
 	if (n == 0)
-		append(who, sizeof(who), "; a file is open for writing, and it cannot be seen by whom");
-	msd_fail(reterr, MSD_E_BUSY, "%s: busy: %s", target, who + 2);
-	msd_hint(reterr, "%sor wait with --wait=SECONDS", hint);
+		msd_append(who, sizeof(who), "; ", "a file is open for writing, and it cannot be seen by whom");
+	msd_fail(reterr, MSD_E_BUSY, "%s: busy: %s", target, who);
+	msd_append(hint, sizeof(hint), "; ", "or wait with --wait=SECONDS");
+	msd_hint(reterr, "%s", hint);
 	return -MSD_E_BUSY;
 }
