@@ -62,17 +62,13 @@ void msd_hint(struct msd_error *err, const char *fmt, ...)
 	va_end(ap);
 }
 
-void msd_prefix(struct msd_error *err, const char *fmt, ...)
+void msd_prefix(struct msd_error *err, const char *subject)
 {
 	char text[sizeof(err->msg)];
-	va_list ap;
 
 	if (!err)
 		return;
 
-	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	msd_append(text, sizeof(text), ": ", "%s", err->msg);
-	memcpy(err->msg, text, sizeof(text));
+	strcpy(text, err->msg);
+	snprintf(err->msg, sizeof(err->msg), "%s: %s", subject, text);
 }

@@ -63,7 +63,7 @@ int msd_fail_os(struct msd_error *err, const char *subject);
 /* Puts a hint beside the message that err already holds. */
 void msd_hint(struct msd_error *err, const char *fmt, ...) MSD_PRINTF(2, 3);
 
-/* Puts "TEXT: " in front of the message that err already holds. */
-void msd_prefix(struct msd_error *err, const char *fmt, ...) MSD_PRINTF(2, 3);
+/* Puts "SUBJECT: " in front of the message that err already holds. */
+void msd_prefix(struct msd_error *err, const char *subject);
 
 #endif

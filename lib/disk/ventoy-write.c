@@ -49,7 +49,7 @@ static int prepare_new_boot(struct msd_io *io, const struct msd_ventoy_layout *l
 	rc = prepare_boot(boot, secure_boot, err);
 	msd_io_close(boot);
 	if (rc < 0)
-		msd_prefix(err, "%s", msd_io_get_name(ventoy_payload_get_io(payload)));
+		msd_prefix(err, msd_io_get_name(ventoy_payload_get_io(payload)));
 	return rc < 0 ? ventoy_payload_fail(payload, rc, err) : 0;
 }
 

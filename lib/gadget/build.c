@@ -68,27 +68,24 @@ static int write_number(struct tree *tree, const char *attr, unsigned value, str
 	char text[16];
 
 	snprintf(text, sizeof(text), "0x%04x", value);
-	return tree_write(tree, text, err, "%s/%s", tree->name, attr);
+	return tree_write(tree, tree_path(tree, "/%s", attr), text, err);
 }
 
 static int build_strings(struct tree *tree, const struct msd_gadget_spec *spec,
 			 struct msd_error *err)
 {
-	const char *name = tree->name;
 	char made[MSD_SERIAL_LEN];
-	int rc;
+	const struct { const char *attr, *value; } strings[] = {
+		{ "manufacturer", spec->manufacturer }, { "product", spec->product },
+		{ "serialnumber", spec->serial ? spec->serial : made },
+	};
+	int rc = tree_mkdir(tree, tree_path(tree, "/strings/" LANGUAGE), err);
 
 	if (!spec->serial)
-		msd_serial_make(name, made);
-	rc = tree_mkdir(tree, err, "%s/strings/" LANGUAGE, name);
-	if (rc == 0)
-		rc = tree_write(tree, spec->manufacturer, err, "%s/strings/" LANGUAGE "/manufacturer",
-				name);
-	if (rc == 0)
-		rc = tree_write(tree, spec->product, err, "%s/strings/" LANGUAGE "/product", name);
-	if (rc == 0)
-		rc = tree_write(tree, spec->serial ? spec->serial : made, err,
-				"%s/strings/" LANGUAGE "/serialnumber", name);
+		msd_serial_make(tree->name, made);
+	for (unsigned i = 0; rc == 0 && i < 3; i++)
+		rc = tree_write(tree, tree_path(tree, "/strings/" LANGUAGE "/%s", strings[i].attr),
+				strings[i].value, err);
 	return rc;
 }
 
@@ -99,16 +96,14 @@ static int build_config(struct tree *tree, const struct msd_gadget_spec *spec,
 	int rc;
 
 	snprintf(power, sizeof(power), "%u", spec->max_power_ma);
-	rc = tree_mkdir(tree, err, "%s/configs/%s", tree->name, tree->config);
+	rc = tree_mkdir(tree, tree_path(tree, "/configs/%s", tree->config), err);
 	if (rc == 0)
-		rc = tree_mkdir(tree, err, "%s/configs/%s/strings/" LANGUAGE, tree->name,
-				tree->config);
+		rc = tree_mkdir(tree, tree_path(tree, "/configs/%s/strings/" LANGUAGE, tree->config), err);
 	if (rc == 0)
-		rc = tree_write(tree, spec->configuration, err,
-				"%s/configs/%s/strings/" LANGUAGE "/configuration", tree->name,
-				tree->config);
+		rc = tree_write(tree, tree_path(tree, "/configs/%s/strings/" LANGUAGE "/configuration",
+						tree->config), spec->configuration, err);
 	if (rc == 0)
-		rc = tree_write(tree, power, err, "%s/configs/%s/MaxPower", tree->name, tree->config);
+		rc = tree_write(tree, tree_path(tree, "/configs/%s/MaxPower", tree->config), power, err);
 	return rc;
 }
 
@@ -120,9 +115,9 @@ int build_gadget(struct tree *tree, const struct msd_gadget_spec *spec, struct m
 	};
 	int rc;
 
-	rc = tree_mkdir(tree, err, "%s", tree->name);
+	rc = tree_mkdir(tree, tree->name, err);
 	if (rc == 0)
-		rc = tree_mark(tree, TREE_OWN, true, err, "%s", tree->name);
+		rc = tree_mark(tree, tree->name, TREE_OWN, true, err);
 	for (unsigned i = 0; rc == 0 && i < 4; i++)
 		rc = write_number(tree, ids[i].attr, ids[i].value, err);
 	if (rc == 0)
@@ -136,8 +131,8 @@ int build_gadget(struct tree *tree, const struct msd_gadget_spec *spec, struct m
 static int write_if_there(struct tree *tree, const char *value, const char *function, unsigned lun,
 			  const char *attr, struct msd_error *err)
 {
-	int rc = tree_write(tree, value, err, "%s/functions/%s/lun.%u/%s", tree->name, function, lun,
-			    attr);
+	int rc = tree_write(tree, tree_path(tree, "/functions/%s/lun.%u/%s", function, lun, attr), value,
+			    err);
 
 	return rc == -ENOENT ? 0 : rc;
 }
@@ -166,8 +161,8 @@ static int build_owner(struct tree *tree, const char *function, unsigned lun,
 	if (drive->uid == (uid_t)-1 && drive->gid == (gid_t)-1)
 		return 0;
 	for (unsigned i = 0; rc == 0 && i < 4; i++) {
-		rc = tree_chown(tree, drive->uid, drive->gid, err, "%s/functions/%s/lun.%u/%s",
-				tree->name, function, lun, attrs[i]);
+		rc = tree_chown(tree, tree_path(tree, "/functions/%s/lun.%u/%s", function, lun, attrs[i]),
+				drive->uid, drive->gid, err);
 		if (rc == -ENOENT)
 			rc = 0;
 	}
@@ -182,12 +177,12 @@ static int build_lun(struct tree *tree, const char *function, unsigned lun,
 		{ "cdrom", drive->cdrom }, { "ro", !drive->rw },
 		{ "removable", drive->removable }, { "nofua", !drive->fua },
 	};
-	char path[PATH_MAX], medium[MSD_ATTR_BUFSIZE];
+	char medium[MSD_ATTR_BUFSIZE];
 	int rc = 0;
 
 	/* then it was whole before, and the kernel would refuse */
-	snprintf(path, sizeof(path), "%s/functions/%s/lun.%u/file", tree->name, function, lun);
-	if (msd_attr_read(tree->dirfd, path, medium, sizeof(medium), NULL) == 0 && medium[0])
+	if (msd_attr_read(tree->dirfd, tree_path(tree, "/functions/%s/lun.%u/file", function, lun), medium,
+			  sizeof(medium), NULL) == 0 && medium[0])
 		return 0;
 	for (unsigned i = 0; rc == 0 && i < 4; i++)
 		rc = write_if_there(tree, flags[i].value ? "1" : "0", function, lun, flags[i].attr, err);
@@ -202,8 +197,8 @@ static int mark_half_built(struct tree *tree, struct tree_function *function, bo
 			   struct msd_error *err)
 {
 	function->half_built = half_built;
-	return tree_mark(tree, TREE_HALF_BUILT, half_built, err, "%s/functions/%s", tree->name,
-			 function->name);
+	return tree_mark(tree, tree_path(tree, "/functions/%s", function->name), TREE_HALF_BUILT,
+			 half_built, err);
 }
 
 /* All of a function that is not linked; its first drive has this number. */
@@ -215,7 +210,7 @@ static int build_function(struct tree *tree, const char *name, unsigned n_luns, 
 
 	/* hosts misbehave with stall on dwc2; it cannot be written once the function is linked */
 	if (rc == 0)
-		rc = tree_write(tree, "0", err, "%s/functions/%s/stall", tree->name, name);
+		rc = tree_write(tree, tree_path(tree, "/functions/%s/stall", name), "0", err);
 	if (rc < 0)
 		return rc;
 	function = tree_find_function(tree, name);

@@ -114,10 +114,24 @@ static bool find_holder(const char *controller, const char *self, char ret[NAME_
 	return false;
 }
 
+static const char *attr_path(const char *controller, const char *attr, char path[PATH_MAX])
+{
+	snprintf(path, PATH_MAX, "%s/%s/%s", MSD_CONTROLLERS_DIR, controller, attr);
+	return path;
+}
+
+static int read_attr(const char *controller, const char *attr, char *buf, size_t len,
+		     struct msd_error *err)
+{
+	char path[PATH_MAX];
+
+	return msd_attr_read(AT_FDCWD, attr_path(controller, attr, path), buf, len, err);
+}
+
 int msd_controller_check_free(const char *controller, const char *gadget,
 			      struct msd_error *reterr)
 {
-	char path[PATH_MAX], holder[NAME_MAX + 1], driver[NAME_MAX + 2];
+	char holder[NAME_MAX + 1], driver[NAME_MAX + 2];
 	int rc;
 
 	if (find_holder(controller, gadget, holder)) {
@@ -127,8 +141,7 @@ int msd_controller_check_free(const char *controller, const char *gadget,
 				 "echo > %s/%s/UDC", holder, MSD_GADGETS_DIR, holder);
 		return rc;
 	}
-	snprintf(path, sizeof(path), "%s/%s/function", MSD_CONTROLLERS_DIR, controller);
-	rc = msd_attr_read(AT_FDCWD, path, driver, sizeof(driver), reterr);
+	rc = read_attr(controller, "function", driver, sizeof(driver), reterr);
 	if (rc == -ENOENT)
 		return msd_fail(reterr, MSD_E_UNSUPPORTED, "%s: the controller is gone", controller);
 	if (rc < 0 || !driver[0] || !strcmp(driver, gadget))
@@ -137,15 +150,6 @@ int msd_controller_check_free(const char *controller, const char *gadget,
 		      driver);
 	msd_hint(reterr, "modprobe -r %s", driver);
 	return rc;
-}
-
-static int read_attr(const char *controller, const char *attr, char *buf, size_t len,
-		     struct msd_error *err)
-{
-	char path[PATH_MAX];
-
-	snprintf(path, sizeof(path), "%s/%s/%s", MSD_CONTROLLERS_DIR, controller, attr);
-	return msd_attr_read(AT_FDCWD, path, buf, len, err);
 }
 
 int msd_controller_read_state(const char *controller, char *buf, size_t len,
@@ -177,8 +181,7 @@ int msd_controller_watch_open(const char *controller, struct msd_controller_watc
 {
 	char path[PATH_MAX];
 
-	snprintf(path, sizeof(path), "%s/%s/state", MSD_CONTROLLERS_DIR, controller);
-	ret->fd = open(path, O_RDONLY | O_CLOEXEC);
+	ret->fd = open(attr_path(controller, "state", path), O_RDONLY | O_CLOEXEC);
 	if (ret->fd < 0)
 		return msd_fail_os(reterr, path);
 	look(ret);
@@ -214,8 +217,7 @@ int msd_controller_soft_replug(const char *controller, struct msd_error *reterr)
 	char path[PATH_MAX];
 	int rc;
 
-	snprintf(path, sizeof(path), "%s/%s/soft_connect", MSD_CONTROLLERS_DIR, controller);
-	rc = msd_attr_write(AT_FDCWD, path, "disconnect", reterr);
+	rc = msd_attr_write(AT_FDCWD, attr_path(controller, "soft_connect", path), "disconnect", reterr);
 	if (rc < 0)
 		return rc;
 	msd_clock_sleep(SOFT_UNPLUG_MS);

@@ -126,7 +126,7 @@ static int roll_back(struct work *work, int rc, struct msd_error *err)
 	int back = 0;
 
 	if (tree->udc[0] && !work->was_bound)
-		tree_write(tree, "", NULL, "%s/UDC", tree->name);
+		tree_write(tree, tree_path(tree, "/UDC"), "", NULL);
 	else if (tree->udc[0] && tree->undo)
 		plug_out(tree, NULL);
 	tree_roll_back(tree);

@@ -116,7 +116,7 @@ int msd_lun_read_state(struct msd_lun *lun, struct msd_lun_state *ret, struct ms
 	if (rc == 0)
 		rc = msd_attr_read_bool(lun->dirfd, "ro", &ret->ro, reterr);
 	if (rc < 0) {
-		msd_prefix(reterr, "%s", lun->name);
+		msd_prefix(reterr, lun->name);
 		return rc;
 	}
 	ret->deleted = strip_deleted(ret->file);
@@ -136,7 +136,7 @@ int msd_lun_read_options(struct msd_lun *lun, struct msd_lun_options *ret,
 		rc = msd_attr_read(lun->dirfd, "inquiry_string", ret->inquiry,
 				   sizeof(ret->inquiry), reterr);
 	if (rc < 0 && rc != -ENOENT) {
-		msd_prefix(reterr, "%s", lun->name);
+		msd_prefix(reterr, lun->name);
 		return rc;
 	}
 	return 0;
@@ -220,7 +220,7 @@ static int run_steps(struct msd_lun *lun, const struct msd_lun_step *steps, unsi
 					      "%s: another program put a medium in meanwhile",
 					      lun->name);
 		if (rc < 0) {
-			msd_prefix(err, "%s", lun->name);
+			msd_prefix(err, lun->name);
 			return rc;
 		}
 	}
@@ -314,7 +314,7 @@ static int eject_plain(struct msd_lun *lun, const struct msd_log *log, struct ms
 		return msd_fail(err, MSD_E_LOCKED, "%s: the target host has locked the medium",
 				lun->name);
 	if (rc < 0)
-		msd_prefix(err, "%s", lun->name);
+		msd_prefix(err, lun->name);
 	return rc;
 }
 
@@ -329,7 +329,7 @@ int msd_lun_eject(struct msd_lun *lun, enum msd_eject how, const struct msd_log 
 	if (rc == 0)
 		return 0;
 	if (rc != -ENOENT) {
-		msd_prefix(reterr, "%s", lun->name);
+		msd_prefix(reterr, lun->name);
 		return rc;
 	}
 	rc = eject_plain(lun, log, reterr);

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -69,6 +70,7 @@ static int put_back_one(struct tree *tree, int gadget_fd, const struct medium *m
 {
 	_cleanup_(msd_lun_closep) struct msd_lun *lun = NULL;
 	struct msd_lun_state now;
+	char what[2 * NAME_MAX];
 	int rc = msd_lun_open(gadget_fd, medium->function, medium->lun, &lun, err);
 
 	if (rc == -MSD_E_NOTFOUND) {
@@ -86,9 +88,11 @@ static int put_back_one(struct tree *tree, int gadget_fd, const struct medium *m
 		return 0;
 	}
 	rc = msd_lun_change(lun, &now, &medium->state, MSD_EJECT_FORCE, tree->options->log, err);
-	if (rc < 0)
-		msd_prefix(err, "%s: cannot be put back into %s", medium->state.file,
-			   msd_lun_get_name(lun));
+	if (rc < 0) {
+		snprintf(what, sizeof(what), "cannot be put back into %s", msd_lun_get_name(lun));
+		msd_prefix(err, what);
+		msd_prefix(err, medium->state.file);
+	}
 	return rc;
 }
 

@@ -15,10 +15,10 @@ int plug_out(struct tree *tree, struct msd_error *err)
 
 	if (!tree->udc[0])
 		return 0;
-	rc = tree_mark(tree, TREE_TAKEN_OUT, true, err, "%s", tree->name);
+	rc = tree_mark(tree, tree->name, TREE_TAKEN_OUT, true, err);
 	if (rc < 0)
 		return rc;
-	rc = tree_write(tree, "", err, "%s/UDC", tree->name);
+	rc = tree_write(tree, tree_path(tree, "/UDC"), "", err);
 	/* the controller went away by itself */
 	if (rc < 0 && rc != -ENODEV)
 		return rc;
@@ -49,7 +49,7 @@ static int fail_bind(const struct tree *tree, const char *controller, int errnum
 
 static int mark_function(struct tree *tree, const char *function, bool set, struct msd_error *err)
 {
-	return tree_mark(tree, TREE_TAKEN_OUT, set, err, "%s/functions/%s", tree->name, function);
+	return tree_mark(tree, tree_path(tree, "/functions/%s", function), TREE_TAKEN_OUT, set, err);
 }
 
 static int relink_all(struct tree *tree, struct msd_error *err)
@@ -96,7 +96,7 @@ int plug_in(struct tree *tree, const char *controller, bool relink, struct msd_e
 		return rc;
 	if (!tree->options->dry_run)
 		msd_kmsg_open(&kmsg, NULL);
-	rc = tree_write(tree, controller, err, "%s/UDC", tree->name);
+	rc = tree_write(tree, tree_path(tree, "/UDC"), controller, err);
 	if (rc < 0)
 		return fail_bind(tree, controller, -rc, kmsg, err);
 	strcpy(tree->udc, controller);
@@ -105,7 +105,7 @@ int plug_in(struct tree *tree, const char *controller, bool relink, struct msd_e
 	if (!tree->taken_out)
 		return 0;
 	tree->taken_out = false;
-	return tree_mark(tree, TREE_TAKEN_OUT, false, err, "%s", tree->name);
+	return tree_mark(tree, tree->name, TREE_TAKEN_OUT, false, err);
 }
 
 int plug_link(struct tree *tree, const char *function, struct msd_error *err)
@@ -131,7 +131,7 @@ int plug_repair(struct tree *tree, struct msd_error *err)
 		function->taken_out = false;
 	}
 	if (rc == 0 && tree->taken_out && tree->udc[0]) {
-		rc = tree_mark(tree, TREE_TAKEN_OUT, false, err, "%s", tree->name);
+		rc = tree_mark(tree, tree->name, TREE_TAKEN_OUT, false, err);
 		tree->taken_out = false;
 	}
 	/* not to be undone when what comes after it fails */

@@ -39,19 +39,19 @@ static int remove_own(struct tree *tree, struct msd_error *err)
 /* The gadget is ours, and so is all that is left in it. */
 static int remove_gadget(struct tree *tree, struct msd_error *err)
 {
-	int rc = tree_remove_below(tree, true, err, "%s/os_desc", tree->name);
+	int rc = tree_remove_below(tree, tree_path(tree, "/os_desc"), true, err);
 
 	if (rc == 0)
 		rc = remove_own(tree, err);
 	if (rc == 0 && tree->has_config)
-		rc = tree_remove_below(tree, false, err, "%s/configs/%s/strings", tree->name,
-				       tree->config);
+		rc = tree_remove_below(tree, tree_path(tree, "/configs/%s/strings", tree->config), false,
+				       err);
 	if (rc == 0)
-		rc = tree_remove_below(tree, false, err, "%s/configs", tree->name);
+		rc = tree_remove_below(tree, tree_path(tree, "/configs"), false, err);
 	if (rc == 0)
-		rc = tree_remove_below(tree, false, err, "%s/strings", tree->name);
+		rc = tree_remove_below(tree, tree_path(tree, "/strings"), false, err);
 	if (rc == 0)
-		rc = tree_rmdir(tree, err, "%s", tree->name);
+		rc = tree_rmdir(tree, tree->name, err);
 	return rc;
 }
 
@@ -73,7 +73,7 @@ static int remove_drives(struct tree *tree, struct msd_error *err)
 	if (rc == 0 && tree->own) {
 		msd_log(tree->options->log, MSD_LOG_WARNING,
 			"%s: another program has put functions into this gadget, so it stays", tree->name);
-		rc = tree_mark(tree, TREE_OWN, false, err, "%s", tree->name);
+		rc = tree_mark(tree, tree->name, TREE_OWN, false, err);
 	}
 	if (controller[0] && !tree->udc[0] && tree->n_links > 0) {
 		/* whatever failed before, the other functions are to work */
@@ -104,7 +104,7 @@ int msd_gadget_stop(const char *name, const struct msd_gadget_options *options,
 	if (tree.own && !has_functions(&tree, false)) {
 		/* not marked as taken out: it is not to come back */
 		if (tree.udc[0])
-			rc = tree_write(&tree, "", reterr, "%s/UDC", name);
+			rc = tree_write(&tree, tree_path(&tree, "/UDC"), "", reterr);
 		if (rc == 0 || rc == -ENODEV)
 			rc = remove_gadget(&tree, reterr);
 	} else if (has_functions(&tree, true) || tree.taken_out) {

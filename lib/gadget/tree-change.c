@@ -23,13 +23,17 @@ struct tree_undo {
 	char path[];
 };
 
-#define FORMAT_PATH(path, fmt)                           \
-	do {                                             \
-		va_list ap_;                             \
-		va_start(ap_, fmt);                      \
-		vsnprintf(path, sizeof(path), fmt, ap_); \
-		va_end(ap_);                             \
-	} while (0)
+const char *tree_path(struct tree *tree, const char *fmt, ...)
+{
+	size_t len = strlen(tree->name);
+	va_list ap;
+
+	strcpy(tree->path, tree->name);
+	va_start(ap, fmt);
+	vsnprintf(tree->path + len, sizeof(tree->path) - len, fmt, ap);
+	va_end(ap);
+	return tree->path;
+}
 
 static int fail(int errnum, const char *path, struct msd_error *err)
 {
@@ -97,11 +101,8 @@ void tree_close(struct tree *tree)
 	*tree = (struct tree){ .dirfd = -1 };
 }
 
-int tree_mkdir(struct tree *tree, struct msd_error *err, const char *fmt, ...)
+int tree_mkdir(struct tree *tree, const char *path, struct msd_error *err)
 {
-	char path[PATH_MAX];
-
-	FORMAT_PATH(path, fmt);
 	if (!step(tree, "mkdir", path))
 		return 0;
 	if (mkdirat(tree->dirfd, path, 0755) == 0)
@@ -111,11 +112,8 @@ int tree_mkdir(struct tree *tree, struct msd_error *err, const char *fmt, ...)
 	return 0;
 }
 
-int tree_rmdir(struct tree *tree, struct msd_error *err, const char *fmt, ...)
+int tree_rmdir(struct tree *tree, const char *path, struct msd_error *err)
 {
-	char path[PATH_MAX];
-
-	FORMAT_PATH(path, fmt);
 	if (step(tree, "rmdir", path) && unlinkat(tree->dirfd, path, AT_REMOVEDIR) < 0 &&
 	    errno != ENOENT)
 		return fail(errno, path, err);
@@ -135,40 +133,37 @@ static void quote(const char *value, char *to, size_t len)
 	*to = '\0';
 }
 
-int tree_write(struct tree *tree, const char *value, struct msd_error *err, const char *fmt, ...)
+int tree_write(struct tree *tree, const char *path, const char *value, struct msd_error *err)
 {
-	char path[PATH_MAX], quoted[512];
+	char quoted[512];
 	int rc;
 
-	FORMAT_PATH(path, fmt);
 	quote(value, quoted, sizeof(quoted));
 	msd_log(tree->options->log, MSD_LOG_STEP, "echo '%s' > %s/%s", quoted, MSD_GADGETS_DIR, path);
 	if (tree->options->dry_run)
 		return 0;
 	rc = msd_attr_write(tree->dirfd, path, value, err);
 	if (rc < 0)
-		msd_prefix(err, "%s", MSD_GADGETS_DIR);
+		msd_prefix(err, MSD_GADGETS_DIR);
 	return rc;
 }
 
-int tree_chown(struct tree *tree, uid_t uid, gid_t gid, struct msd_error *err, const char *fmt, ...)
+int tree_chown(struct tree *tree, const char *path, uid_t uid, gid_t gid, struct msd_error *err)
 {
-	char path[PATH_MAX], what[64];
+	char what[64];
 
-	FORMAT_PATH(path, fmt);
 	snprintf(what, sizeof(what), "chown %d:%d", (int)uid, (int)gid);
 	if (step(tree, what, path) && fchownat(tree->dirfd, path, uid, gid, 0) < 0)
 		return fail(errno, path, err);
 	return 0;
 }
 
-int tree_mark(struct tree *tree, mode_t bits, bool set, struct msd_error *err, const char *fmt, ...)
+int tree_mark(struct tree *tree, const char *path, mode_t bits, bool set, struct msd_error *err)
 {
-	char path[PATH_MAX], what[16];
+	char what[16];
 	struct stat st;
 	mode_t mode;
 
-	FORMAT_PATH(path, fmt);
 	/* "chmod u+s,+t", "chmod g-s": one way for the shell to say it */
 	snprintf(what, sizeof(what), "chmod %s%s%s", bits & TREE_HALF_BUILT ? "u@s" : "",
 		 bits & TREE_TAKEN_OUT ? "g@s" : "", !(bits & TREE_OWN) ? "" : bits & ~TREE_OWN ? ",@t" : "@t");
@@ -188,12 +183,13 @@ int tree_link(struct tree *tree, const char *config, const char *name, const cha
 	      struct msd_error *err)
 {
 	struct tree_link *links = realloc(tree->links, (tree->n_links + 1) * sizeof(*links));
-	char path[PATH_MAX], target[PATH_MAX];
+	char target[PATH_MAX];
+	const char *path;
 
 	if (!links)
 		return fail(ENOMEM, config, err);
 	tree->links = links;
-	snprintf(path, sizeof(path), "%s/configs/%s/%s", tree->name, config, name);
+	path = tree_path(tree, "/configs/%s/%s", config, name);
 	/* configfs resolves it as the process would, and shows it relative */
 	snprintf(target, sizeof(target), "%s/%s/functions/%s", MSD_GADGETS_DIR, tree->name, function);
 	msd_log(tree->options->log, MSD_LOG_STEP, "ln -s %s %s/%s", target, MSD_GADGETS_DIR, path);
@@ -211,10 +207,10 @@ int tree_link(struct tree *tree, const char *config, const char *name, const cha
 
 int tree_unlink(struct tree *tree, const struct tree_link *link, struct msd_error *err)
 {
-	char path[PATH_MAX], target[PATH_MAX];
+	const char *path = tree_path(tree, "/configs/%s/%s", link->config, link->name);
 	size_t i = (size_t)(link - tree->links);
+	char target[PATH_MAX];
 
-	snprintf(path, sizeof(path), "%s/configs/%s/%s", tree->name, link->config, link->name);
 	snprintf(target, sizeof(target), "%s/%s/functions/%s", MSD_GADGETS_DIR, tree->name,
 		 link->function);
 	if (step(tree, "rm", path)) {
@@ -231,15 +227,15 @@ int tree_add_function(struct tree *tree, const char *name, struct msd_error *err
 	struct tree_function *function;
 	int rc;
 
-	rc = tree_mkdir(tree, err, "%s/functions/%s", tree->name, name);
+	rc = tree_mkdir(tree, tree_path(tree, "/functions/%s", name), err);
 	if (rc == -ENOENT || rc == -ENODEV) {
 		rc = msd_fail(err, MSD_E_UNSUPPORTED, "%s: the kernel's module usb_f_mass_storage is missing",
 			      name);
 		msd_hint(err, "modprobe usb_f_mass_storage; if it is not found, install the modules of kernel $(uname -r)");
 	}
 	if (rc == 0)
-		rc = tree_mark(tree, TREE_OWN | TREE_HALF_BUILT, true, err, "%s/functions/%s",
-			       tree->name, name);
+		rc = tree_mark(tree, tree_path(tree, "/functions/%s", name),
+			       TREE_OWN | TREE_HALF_BUILT, true, err);
 	if (rc < 0)
 		return rc;
 	function = tree_find_function(tree, name);
@@ -258,8 +254,8 @@ int tree_add_function(struct tree *tree, const char *name, struct msd_error *err
 
 int tree_add_lun(struct tree *tree, struct tree_function *function, struct msd_error *err)
 {
-	int rc = tree_mkdir(tree, err, "%s/functions/%s/lun.%u", tree->name, function->name,
-			    function->n_luns);
+	int rc = tree_mkdir(tree, tree_path(tree, "/functions/%s/lun.%u", function->name,
+					    function->n_luns), err);
 
 	if (rc == 0)
 		function->n_luns++;
@@ -273,25 +269,23 @@ int tree_remove_function(struct tree *tree, struct tree_function *function, stru
 
 	/* lun.0 goes with the function */
 	for (unsigned lun = function->n_luns; lun > 1; lun--) {
-		rc = tree_rmdir(tree, err, "%s/functions/%s/lun.%u", tree->name, function->name,
-				lun - 1);
+		rc = tree_rmdir(tree, tree_path(tree, "/functions/%s/lun.%u", function->name, lun - 1), err);
 		if (rc < 0)
 			return rc;
 	}
-	rc = tree_rmdir(tree, err, "%s/functions/%s", tree->name, function->name);
+	rc = tree_rmdir(tree, tree_path(tree, "/functions/%s", function->name), err);
 	if (rc < 0)
 		return rc;
 	memmove(function, function + 1, (--tree->n_functions - i) * sizeof(*function));
 	return 0;
 }
 
-int tree_remove_below(struct tree *tree, bool links, struct msd_error *err, const char *fmt, ...)
+int tree_remove_below(struct tree *tree, const char *path, bool links, struct msd_error *err)
 {
 	_cleanup_dir_ struct msd_dir dir;
-	char path[PATH_MAX], entry_path[PATH_MAX + NAME_MAX + 2];
+	char entry_path[PATH_MAX + NAME_MAX + 2];
 	const struct dirent64 *entry;
 
-	FORMAT_PATH(path, fmt);
 	if (msd_dir_open(&dir, tree->dirfd, path) < 0)
 		return errno == ENOENT ? 0 : fail(errno, path, err);
 	while ((entry = msd_dir_next(&dir))) {

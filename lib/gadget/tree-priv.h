@@ -49,6 +49,7 @@ struct tree {
 	struct tree_link *links;
 	size_t n_links;		/* in the order in which they were made: the order of the interfaces */
 	struct tree_undo *undo;	/* what leads back, last first */
+	char path[PATH_MAX];	/* that tree_path gave last */
 };
 
 /*
@@ -70,21 +71,21 @@ struct tree_link *tree_find_link(struct tree *tree, const char *function);
 /* LUNs of all mass-storage functions. */
 unsigned tree_count_drives(const struct tree *tree);
 
+/* The gadget's name and what fmt makes of the rest, "" or "/…", until the next call. */
+const char *tree_path(struct tree *tree, const char *fmt, ...) MSD_PRINTF(2, 3);
+
 /*
- * Changes. Paths are relative to the directory of all gadgets and made from fmt. Each tells its
- * step, remembers how it is undone where that makes sense, and takes none in a dry run. They
+ * Changes. Paths are relative to the directory of all gadgets, as tree_path gives them. Each tells
+ * its step, remembers how it is undone where that makes sense, and takes none in a dry run. They
  * return 0 or -errno with the path in the message.
  */
-int tree_mkdir(struct tree *tree, struct msd_error *err, const char *fmt, ...) MSD_PRINTF(3, 4);
-int tree_rmdir(struct tree *tree, struct msd_error *err, const char *fmt, ...) MSD_PRINTF(3, 4);
-int tree_write(struct tree *tree, const char *value, struct msd_error *err, const char *fmt, ...)
-	MSD_PRINTF(4, 5);
-int tree_chown(struct tree *tree, uid_t uid, gid_t gid, struct msd_error *err, const char *fmt, ...)
-	MSD_PRINTF(5, 6);
+int tree_mkdir(struct tree *tree, const char *path, struct msd_error *err);
+int tree_rmdir(struct tree *tree, const char *path, struct msd_error *err);
+int tree_write(struct tree *tree, const char *path, const char *value, struct msd_error *err);
+int tree_chown(struct tree *tree, const char *path, uid_t uid, gid_t gid, struct msd_error *err);
 
 /* Sets or takes away mode bits. */
-int tree_mark(struct tree *tree, mode_t bits, bool set, struct msd_error *err, const char *fmt, ...)
-	MSD_PRINTF(5, 6);
+int tree_mark(struct tree *tree, const char *path, mode_t bits, bool set, struct msd_error *err);
 
 /* Links a function in config under name; and the reverse. They keep tree->links up to date. */
 int tree_link(struct tree *tree, const char *config, const char *name, const char *function,
@@ -99,8 +100,7 @@ int tree_add_lun(struct tree *tree, struct tree_function *function, struct msd_e
 int tree_remove_function(struct tree *tree, struct tree_function *function, struct msd_error *err);
 
 /* Every directory below path (a symbolic link with links) is removed. Fine when there is none. */
-int tree_remove_below(struct tree *tree, bool links, struct msd_error *err, const char *fmt, ...)
-	MSD_PRINTF(4, 5);
+int tree_remove_below(struct tree *tree, const char *path, bool links, struct msd_error *err);
 
 /* Forgets how the changes since mark, an earlier tree->undo, are undone; NULL: all changes. */
 void tree_keep(struct tree *tree, const struct tree_undo *mark);

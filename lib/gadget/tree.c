@@ -100,20 +100,18 @@ int msd_gadget_check_configfs(struct msd_error *reterr)
 	return tree_open_gadgets(&fd, reterr);
 }
 
-static int fail_path(const struct tree *tree, const char *path, struct msd_error *err)
+static int fail_path(const struct tree *tree, struct msd_error *err)
 {
-	return msd_fail_errno(err, errno, "%s/%s/%s", MSD_GADGETS_DIR, tree->name, path);
+	return msd_fail_errno(err, errno, "%s/%s", MSD_GADGETS_DIR, tree->path);
 }
 
-static unsigned count_luns(const struct tree *tree, const char *function)
+static unsigned count_luns(struct tree *tree, const char *function)
 {
 	_cleanup_dir_ struct msd_dir dir;
-	char path[PATH_MAX];
 	const struct dirent64 *entry;
 	unsigned n = 0;
 
-	snprintf(path, sizeof(path), "%s/functions/%s", tree->name, function);
-	msd_dir_open(&dir, tree->dirfd, path);
+	msd_dir_open(&dir, tree->dirfd, tree_path(tree, "/functions/%s", function));
 	while ((entry = msd_dir_next(&dir)))
 		n += !strncmp(entry->d_name, "lun.", 4);
 	return n;
@@ -129,19 +127,17 @@ static int compare_functions(const void *a, const void *b)
 static int read_functions(struct tree *tree, struct msd_error *err)
 {
 	_cleanup_dir_ struct msd_dir dir;
-	char path[PATH_MAX];
 	const struct dirent64 *entry;
 	struct stat st;
 
-	snprintf(path, sizeof(path), "%s/functions", tree->name);
-	if (msd_dir_open(&dir, tree->dirfd, path) < 0)
-		return fail_path(tree, "functions", err);
+	if (msd_dir_open(&dir, tree->dirfd, tree_path(tree, "/functions")) < 0)
+		return fail_path(tree, err);
 	while ((entry = msd_dir_next(&dir))) {
 		struct tree_function *function;
 
 		function = realloc(tree->functions, (tree->n_functions + 1) * sizeof(*function));
 		if (!function)
-			return fail_path(tree, "functions", err);
+			return fail_path(tree, err);
 		tree->functions = function;
 		function += tree->n_functions++;
 		*function = (struct tree_function){ 0 };
@@ -183,13 +179,12 @@ static int insert_link(struct tree *tree, size_t first, const char *config, cons
 static int read_links(struct tree *tree, const char *config, struct msd_error *err)
 {
 	_cleanup_dir_ struct msd_dir dir;
-	char path[PATH_MAX], target[PATH_MAX];
 	size_t first = tree->n_links;
 	const struct dirent64 *entry;
+	char target[PATH_MAX];
 
-	snprintf(path, sizeof(path), "%s/configs/%s", tree->name, config);
-	if (msd_dir_open(&dir, tree->dirfd, path) < 0)
-		return fail_path(tree, path + strlen(tree->name) + 1, err);
+	if (msd_dir_open(&dir, tree->dirfd, tree_path(tree, "/configs/%s", config)) < 0)
+		return fail_path(tree, err);
 	while ((entry = msd_dir_next(&dir))) {
 		ssize_t n;
 
@@ -200,7 +195,7 @@ static int read_links(struct tree *tree, const char *config, struct msd_error *e
 			continue;
 		target[n] = '\0';
 		if (insert_link(tree, first, config, entry->d_name, target) < 0)
-			return fail_path(tree, "configs", err);
+			return fail_path(tree, err);
 	}
 	return 0;
 }
@@ -209,13 +204,11 @@ static int read_links(struct tree *tree, const char *config, struct msd_error *e
 static int read_configs(struct tree *tree, struct msd_error *err)
 {
 	_cleanup_dir_ struct msd_dir dir;
-	char path[PATH_MAX];
 	const struct dirent64 *entry;
 	int rc;
 
-	snprintf(path, sizeof(path), "%s/configs", tree->name);
-	if (msd_dir_open(&dir, tree->dirfd, path) < 0)
-		return fail_path(tree, "configs", err);
+	if (msd_dir_open(&dir, tree->dirfd, tree_path(tree, "/configs")) < 0)
+		return fail_path(tree, err);
 	while ((entry = msd_dir_next(&dir))) {
 		if (!tree->has_config || strverscmp(entry->d_name, tree->config) < 0)
 			strcpy(tree->config, entry->d_name);
@@ -228,17 +221,15 @@ static int read_configs(struct tree *tree, struct msd_error *err)
 }
 
 /* As mkdir makes it. */
-static bool is_pristine(const struct tree *tree, const char *function)
+static bool is_pristine(struct tree *tree, const char *function)
 {
 	static const char *const attrs[] = { "cdrom", "ro", "inquiry_string", "file" };
-	char path[PATH_MAX], value[MSD_ATTR_BUFSIZE];
+	char value[MSD_ATTR_BUFSIZE];
 
-	for (unsigned i = 0; i < 4; i++) {
-		snprintf(path, sizeof(path), "%s/functions/%s/lun.0/%s", tree->name, function, attrs[i]);
-		if (msd_attr_read(tree->dirfd, path, value, sizeof(value), NULL) == 0 &&
-		    strspn(value, "0 ") != strlen(value))
+	for (unsigned i = 0; i < 4; i++)
+		if (msd_attr_read(tree->dirfd, tree_path(tree, "/functions/%s/lun.0/%s", function, attrs[i]),
+				  value, sizeof(value), NULL) == 0 && value[strspn(value, "0 ")])
 			return false;
-	}
 	return true;
 }
 
@@ -256,18 +247,17 @@ static void adopt_functions(struct tree *tree)
 
 static int read_gadget(struct tree *tree, struct msd_error *err)
 {
-	char path[NAME_MAX + 8], udc[NAME_MAX + 2];
+	char udc[NAME_MAX + 2];
 	struct stat st;
 	int rc;
 
 	strcpy(tree->config, "c.1");
 	if (fstatat(tree->dirfd, tree->name, &st, 0) < 0)
-		return errno == ENOENT ? 0 : fail_path(tree, "", err);
+		return errno == ENOENT ? 0 : fail_path(tree, err);
 	tree->exists = true;
 	tree->own = st.st_mode & TREE_OWN;
 	tree->taken_out = st.st_mode & TREE_TAKEN_OUT;
-	snprintf(path, sizeof(path), "%s/UDC", tree->name);
-	rc = msd_attr_read(tree->dirfd, path, udc, sizeof(udc), err);
+	rc = msd_attr_read(tree->dirfd, tree_path(tree, "/UDC"), udc, sizeof(udc), err);
 	if (rc < 0)
 		return rc;
 	snprintf(tree->udc, sizeof(tree->udc), "%s", udc);
@@ -293,6 +283,7 @@ int tree_open(const char *name, const struct msd_gadget_options *options, struct
 	if (!*name || *name == '.' || strchr(name, '/') || strlen(name) > NAME_MAX)
 		return msd_fail(reterr, MSD_E_NOTFOUND, "%s: not the name of a gadget", name);
 	strcpy(ret->name, name);
+	strcpy(ret->path, name);
 	rc = tree_open_gadgets(&ret->dirfd, reterr);
 	if (rc == 0)
 		rc = read_gadget(ret, reterr);

@@ -72,7 +72,8 @@ static int lock_change(const char *target, const struct names *names, uint64_t t
 	int rc = msd_lock_take(MSD_RUN_DIR, names->change, false, timeout_ms, target, ret, err);
 
 	if (rc == -EACCES || rc == -EPERM || rc == -EROFS) {
-		msd_prefix(err, "%s: only root can change it", target);
+		msd_prefix(err, "only root can change it");
+		msd_prefix(err, target);
 		msd_hint(err, "type sudo in front of the command");
 	}
 	return rc;

@@ -94,7 +94,7 @@ static void errors(void **state)
 	assert_int_equal(msd_fail_errno(&err, ENOENT, "%s", "/x"), -ENOENT);
 	assert_string_equal(err.msg, "/x: No such file or directory");
 	msd_hint(&err, "type %s", "this");
-	msd_prefix(&err, "drive %d", 1);
+	msd_prefix(&err, "drive 1");
 	assert_string_equal(err.msg, "drive 1: /x: No such file or directory");
 	assert_string_equal(err.hint, "type this");
 	assert_int_equal(msd_fail(&err, MSD_E_NO, "no"), -MSD_E_NO);
