@@ -20,6 +20,8 @@ pikvm_gadget 2
 make_image boots.img 1M
 printf '\x55\xaa' | dd of=boots.img bs=1 seek=510 conv=notrunc status=none
 make_image cd.iso 2M
+# what was written within the last four seconds is watched for a second before it goes out
+touch -d '1 minute ago' cd.iso
 calls "show" 40
 LC_ALL=C.UTF-8 calls "show with a locale" 40 -i 1
 calls "insert, ro" 80 --set-rw=0 --set-image=boots.img
