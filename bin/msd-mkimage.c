@@ -296,7 +296,6 @@ static void take_environment(struct mkimage *mk)
 
 	if (!mk->tree.has_epoch && epoch && *epoch)
 		take_epoch(mk, "SOURCE_DATE_EPOCH", epoch);
-	tzset();
 	/* the same bytes on every machine, unless a time zone is asked for */
 	mk->image.format.utc = mk->tree.has_epoch && !secure_getenv("TZ");
 	mk->image.format.log = mk->tool.verbose ? &mk->tool.log : NULL;
@@ -408,11 +407,14 @@ static int gather(struct mkimage *mk, struct msd_tree **ret)
 	if (rc < 0)
 		return msd_fail_on(&mk->err, -rc, mk->path);
 	for (unsigned i = 0; rc == 0 && i < mk->n_sources; i++) {
-		if (strcmp(mk->sources[i], "-"))
+		if (strcmp(mk->sources[i], "-")) {
 			rc = msd_tree_add_path(tree, mk->sources[i], "", &mk->progress.callback, &mk->err);
-		else
-			rc = msd_tree_add_archive(tree, STDIN_FILENO, "standard input", spool,
-						  &mk->progress.callback, &mk->err);
+			continue;
+		}
+		/* which libarchive asks what names of no known encoding are */
+		tool_set_locale();
+		rc = msd_tree_add_archive(tree, STDIN_FILENO, "standard input", spool,
+					  &mk->progress.callback, &mk->err);
 	}
 	if (rc == 0)
 		rc = msd_tree_seal(tree, &mk->err);

@@ -316,7 +316,7 @@ int main(int argc, char **argv)
 	/* without a buffer of its own, stdio asks what kind of file it writes to */
 	setvbuf(stdout, out_buf, _IOFBF, sizeof(out_buf));
 
-	tool_init_plain(&tool, "otgmsd", argc, argv, options, "[OPTION…]");
+	tool_init(&tool, "otgmsd", argc, argv, options, "[OPTION…]");
 	parse(&tool, &command);
 	rc = run(&tool, &command, &err);
 	if (rc < 0)

@@ -99,13 +99,6 @@ void tool_set_locale(void)
 void tool_init(struct tool *tool, const char *name, int argc, char **argv,
 	       const struct poptOption *options, const char *operands)
 {
-	tool_set_locale();
-	tool_init_plain(tool, name, argc, argv, options, operands);
-}
-
-void tool_init_plain(struct tool *tool, const char *name, int argc, char **argv,
-		     const struct poptOption *options, const char *operands)
-{
 	memset(tool, 0, sizeof(*tool));
 	tool->name = name;
 	tool->log.fn = log_message;

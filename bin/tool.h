@@ -47,11 +47,9 @@ void tool_init(struct tool *tool, const char *name, int argc, char **argv,
 	       const struct poptOption *options, const char *operands);
 
 /*
- * The same without the locale, which costs reading some files: for a program that needs it for
- * help and lists only, which set it.
+ * The locale for characters, which costs reading some files: help and lists set it, and who has
+ * another need of it.
  */
-void tool_init_plain(struct tool *tool, const char *name, int argc, char **argv,
-		     const struct poptOption *options, const char *operands);
 void tool_set_locale(void);
 
 /*
