@@ -79,18 +79,30 @@ otgmsd-gadget: hint: mount -t configfs none /sys/kernel/config"
 status "… status says so too" 1 otgmsd-gadget status
 mount -t configfs none /sys/kernel/config
 
+# Everything there is, and what the host made of it, which it does in several steps.
+all_of_it()
+{
+  left | sort
+  otgmsd-gadget status
+}
+
+is_as_before()
+{
+  [ "$(all_of_it)" = "$before" ]
+}
+
 # other functions leave too few endpoints for eight drives
 make_gadget kvmd hid.usb{0,1,2,3} acm.usb{0,1} mass_storage.usb0
 is "a gadget with much in it" "$(cat "$gadgets/kvmd/UDC")" dummy_udc.0
 make_image flash.img 3M
 put "$PWD/flash.img" "$gadgets/kvmd/functions/mass_storage.usb0/lun.0/file"
 wait_for 30 grep -qx configured /sys/class/udc/dummy_udc.0/state
-before=$(left | sort; otgmsd-gadget status)
+before=$(all_of_it)
 status "not enough endpoints" 1 otgmsd-gadget start --drives=8
 like "… the reason" "$err" "kvmd: controller dummy_udc.0 has not enough endpoints for 14 functions"
 like "… what to do" "$err" "hint: fewer --drives, or --shape=luns"
-wait_for 30 grep -qx configured /sys/class/udc/dummy_udc.0/state
-is "… all is as before, in order" "$(left | sort; otgmsd-gadget status)" "$before"
+wait_for 30 is_as_before
+is "… all is as before, in order" "$(all_of_it)" "$before"
 is "… bound" "$(cat "$gadgets/kvmd/UDC")" dummy_udc.0
 is "… the medium is in" "$(cat "$gadgets/kvmd/functions/mass_storage.usb0/lun.0/file")" "$PWD/flash.img"
 # the kernel drops the medium of the function that it could not bind
@@ -99,10 +111,10 @@ for n in 1 2 3 4 5 6 7; do
   put "$PWD/flash.img" "$gadgets/kvmd/functions/mass_storage.usb$n/lun.0/file"
 done
 wait_for 30 grep -qx configured /sys/class/udc/dummy_udc.0/state
-before=$(left | sort; otgmsd-gadget status)
+before=$(all_of_it)
 status "enable with not enough endpoints" 1 otgmsd-gadget enable
-wait_for 30 grep -qx configured /sys/class/udc/dummy_udc.0/state
-is "… all is as before, in order" "$(left | sort; otgmsd-gadget status)" "$before"
+wait_for 30 is_as_before
+is "… all is as before, in order" "$(all_of_it)" "$before"
 is "… with all media" "$(cat "$gadgets"/kvmd/functions/*/lun.0/file | sort | uniq -c | tr -s ' ')" " 8 $PWD/flash.img"
 put "" "$gadgets/kvmd/UDC"
 find "$gadgets/kvmd/configs" -type l -delete
