@@ -51,8 +51,10 @@ races()
   title "$4: like names in one folder"
   for n in 1000 10000; do
     like_names "like$n" $n
-    race 3 "rm -f a.img b.img" "msd-mkimage, $n" "msd-mkimage $options -t fat32 -d like$n a.img" \
+    race 5 "rm -f a.img b.img" "msd-mkimage, $n" "msd-mkimage $options -d like$n a.img" \
       "tar cf, $n" "tar cf b.img like$n $after"
+    race 5 "rm -f a.img b.img" "msd-mkimage, $n, FAT32, of 33 MiB at least" \
+      "msd-mkimage $options -t fat32 -d like$n a.img" "tar cf, $n" "tar cf b.img like$n $after"
   done
   like_names like300 300
   race 1 "rm -f b.img" "msd-mkimage, 300" "msd-mkimage $options -t fat32 -d like300 a.img" \
