@@ -130,6 +130,13 @@ static int open_volume(struct normalfiles *nf, const uint16_t *codepage)
 	return msd_volume_open(nf->io, nf->partition, codepage, &damage, &nf->volume, &nf->err);
 }
 
+/* What lists and times need, and cannot read any more once confined. */
+static void read_locale_and_zone(void)
+{
+	tool_set_locale();
+	tzset();
+}
+
 int normalfiles_open(struct normalfiles *nf, bool busy_is_error, int dirfd)
 {
 	uint16_t codepage[128];
@@ -148,7 +155,7 @@ int normalfiles_open(struct normalfiles *nf, bool busy_is_error, int dirfd)
 	} else if (rc < 0) {
 		return rc;
 	}
-	tzset();
+	read_locale_and_zone();
 	msd_confine(dirfd);
 	return open_volume(nf, codepage);
 }
@@ -170,7 +177,7 @@ int normalfiles_open_for_change(struct normalfiles *nf)
 	rc = msd_usage_check(nf->operands[0], true, &nf->err);
 	if (rc < 0)
 		return rc;
-	tzset();
+	read_locale_and_zone();
 	msd_confine_to_reading();
 	return open_volume(nf, codepage);
 }
