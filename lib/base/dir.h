@@ -14,7 +14,7 @@
 
 struct msd_dir {
 	int fd;
-	bool fills;		/* one read gives all that there is room for, as in configfs and proc: saves the last */
+	bool fills;		/* set it for configfs, where a read gives all there is room for: saves the last */
 	ssize_t at, len;
 	_Alignas(struct dirent64) char buf[4096];
 };

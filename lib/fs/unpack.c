@@ -254,9 +254,10 @@ static int compare(const void *a, const void *b)
 /* Removes a file, or a folder and what is in it. Symlinks are removed, not followed. */
 static int remove_tree(int dirfd, const char *name, uint64_t *n_removed)
 {
-	_cleanup_dir_ struct msd_dir dir;
+	/* not on the stack, which a deep tree would fill */
+	_cleanup_free_ struct msd_dir *dir = NULL;
+	_cleanup_close_ int fd = -1;
 	const struct dirent64 *entry;
-	int fd;
 
 	(*n_removed)++;
 	if (unlinkat(dirfd, name, 0) == 0)
@@ -266,8 +267,11 @@ static int remove_tree(int dirfd, const char *name, uint64_t *n_removed)
 	fd = open_folder(dirfd, name);
 	if (fd < 0)
 		return fd;
-	msd_dir_take(&dir, fd);
-	while ((entry = msd_dir_next(&dir))) {
+	dir = malloc(sizeof(*dir));
+	if (!dir)
+		return -ENOMEM;
+	msd_dir_take(dir, fd);
+	while ((entry = msd_dir_next(dir))) {
 		int rc = remove_tree(fd, entry->d_name, n_removed);
 
 		if (rc < 0)

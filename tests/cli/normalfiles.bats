@@ -271,6 +271,10 @@ EOF
   touch out/a.keep; mkdir -p out/x/y; ln -s /etc out/link
   msd-normalfiles unpack --delete --exclude='*.keep' image out
   [ -e out/a.keep ] && [ ! -e out/x ] && [ ! -L out/link ] && [ -d /etc ]
+  # as deep as descriptors reach, on a small stack
+  (cd out && for _ in $(seq 800); do mkdir deep && cd deep || exit; done)
+  (ulimit -s 256; msd-normalfiles unpack --delete --exclude='*.keep' image out)
+  [ ! -e out/deep ]
 }
 
 @test "unpack: globs, limits, read-only bit, holes" {
