@@ -58,7 +58,8 @@ static int fail_choice(const char *wanted, const struct found *found, struct msd
 		rc = msd_fail(err, MSD_E_UNSUPPORTED,
 			      "%s: this machine has no USB device controller, or its driver is not loaded%s%s",
 			      MSD_CONTROLLERS_DIR, wanted ? ": waiting for " : "", wanted ? wanted : "");
-		msd_hint(err, "on a Raspberry Pi: dtoverlay=dwc2 in /boot/firmware/config.txt, then reboot; "
+		msd_hint(err, "Raspberry Pi: dtoverlay=dwc2 in /boot/firmware/config.txt, then reboot; others: "
+			      "modprobe the driver, and dr_mode=\"peripheral\" or \"otg\" in the device tree; "
 			      "without hardware: modprobe dummy_hcd");
 		return rc;
 	}

@@ -10,6 +10,7 @@
 
 #include "base/cleanup.h"
 #include "base/dir.h"
+#include "base/text.h"
 #include "gadget/attr.h"
 #include "gadget/find.h"
 #include "tree-priv.h"
@@ -160,15 +161,17 @@ int tree_chown(struct tree *tree, const char *path, uid_t uid, gid_t gid, struct
 
 int tree_mark(struct tree *tree, const char *path, mode_t bits, bool set, struct msd_error *err)
 {
-	char what[16];
+	const char *who = bits & TREE_HALF_BUILT ? "u" : bits & TREE_TAKEN_OUT ? "g" : "";
+	char sign = set ? '+' : '-';
+	char what[24] = "chmod ";
 	struct stat st;
 	mode_t mode;
 
 	/* "chmod u+s,+t", "chmod g-s": one way for the shell to say it */
-	snprintf(what, sizeof(what), "chmod %s%s%s", bits & TREE_HALF_BUILT ? "u@s" : "",
-		 bits & TREE_TAKEN_OUT ? "g@s" : "", !(bits & TREE_OWN) ? "" : bits & ~TREE_OWN ? ",@t" : "@t");
-	for (char *p = strchr(what, '@'); p; p = strchr(p, '@'))
-		*p = set ? '+' : '-';
+	if (*who)
+		msd_append(what, sizeof(what), "", "%s%cs", who, sign);
+	if (bits & TREE_OWN)
+		msd_append(what, sizeof(what), *who ? "," : "", "%ct", sign);
 	if (!step(tree, what, path))
 		return 0;
 	if (fstatat(tree->dirfd, path, &st, 0) < 0)

@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "base/dir.h"
 #include "gadget/controller.h"
 #include "gadget/find.h"
 #include "gadget/gadget.h"
@@ -82,31 +81,11 @@ void check_kernel(struct check *check)
 	check_configfs(check);
 }
 
-/* Counts the controllers; name is that of one of them. */
-static unsigned list_controllers(char name[NAME_MAX + 1])
-{
-	_cleanup_dir_ struct msd_dir dir;
-	const struct dirent64 *entry;
-	unsigned n = 0;
-
-	msd_dir_open(&dir, AT_FDCWD, MSD_CONTROLLERS_DIR);
-	for (; (entry = msd_dir_next(&dir)); n++)
-		snprintf(name, NAME_MAX + 1, "%s", entry->d_name);
-	return n;
-}
-
 static void check_controller(struct check *check, const char *bound_to)
 {
-	char name[NAME_MAX + 1] = "", state[32];
-	unsigned n = list_controllers(name);
+	char name[NAME_MAX + 1], state[32];
 	struct msd_error err;
 
-	if (n == 0) {
-		check_add(check, MSD_CHECK_FAIL, "controller", "there is no USB device controller");
-		check_hint(check, "Raspberry Pi: dtoverlay=dwc2 in config.txt; others: modprobe the driver, and"
-			   " dr_mode=\"peripheral\" or \"otg\" in the device tree");
-		return;
-	}
 	if (!bound_to[0]) {
 		if (msd_controller_choose(check->options->controller, 0, name, &err) < 0)
 			check_add_error(check, MSD_CHECK_FAIL, "controller", &err);

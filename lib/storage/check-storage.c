@@ -73,6 +73,7 @@ static void check_owner(struct check *check, const struct msd_root *root)
 {
 	struct msd_owner owner;
 	struct msd_error err;
+	char wanted[256];
 	struct stat st;
 
 	if (!root->user && !root->group)
@@ -83,16 +84,16 @@ static void check_owner(struct check *check, const struct msd_root *root)
 	}
 	if (stat(root->path, &st) < 0)
 		return;
+	snprintf(wanted, sizeof(wanted), "%s%s%s", root->user ? root->user : "", root->group ? ":" : "",
+		 root->group ? root->group : "");
 	if ((owner.uid != (uid_t)-1 && owner.uid != st.st_uid) ||
 	    (owner.gid != (gid_t)-1 && owner.gid != st.st_gid)) {
-		check_add(check, MSD_CHECK_WARN, "owner", "%s: belongs to %u:%u, not to %s%s%s as fstab says",
-			  root->path, st.st_uid, st.st_gid, root->user ? root->user : "",
-			  root->group ? ":" : "", root->group ? root->group : "");
+		check_add(check, MSD_CHECK_WARN, "owner", "%s: belongs to %u:%u, not to %s as fstab says",
+			  root->path, st.st_uid, st.st_gid, wanted);
 		check_hint(check, "otgmsd-remount rw && otgmsd-remount ro");
 		return;
 	}
-	check_add(check, MSD_CHECK_OK, "owner", "%s: belongs to %s%s%s", root->path,
-		  root->user ? root->user : "", root->group ? ":" : "", root->group ? root->group : "");
+	check_add(check, MSD_CHECK_OK, "owner", "%s: belongs to %s", root->path, wanted);
 }
 
 static bool is_type(const char *fstype, const char *const types[])
