@@ -70,7 +70,7 @@ by_writer()
   shift
   cd "$MSD_SOURCE"
   "$@" -std=gnu11 -O1 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64 -static -w -Ilib -o "$BATS_TEST_TMPDIR/writer" \
-    tests/golden/writer.c lib/base/error.c lib/base/io.c lib/base/log.c lib/base/parse.c lib/fs/copy.c \
+    tests/golden/writer.c lib/base/{dir,error,io,log,parse,text}.c lib/fs/copy.c \
     lib/fs/exfat-plan.c lib/fs/exfat-write.c lib/fs/fat-plan.c lib/fs/fat-write.c lib/fs/format.c lib/fs/name.c \
     lib/fs/records.c lib/fs/scan.c lib/fs/short-name.c lib/fs/sink.c lib/fs/tree.c lib/fs/upcase.c
   cd "$BATS_FILE_TMPDIR"
