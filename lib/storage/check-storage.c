@@ -237,7 +237,7 @@ static void check_mounts(struct check *check, const struct msd_root *root)
 	if (msd_mounts_read(&mounts, NULL) < 0 || !fstab || !iter) {
 		check->no_memory = true;
 	} else {
-		mnt_table_parse_fstab(fstab, MSD_FSTAB);
+		mnt_table_parse_file(fstab, MSD_FSTAB);
 		check_lines(check, root, fstab, mounts);
 	}
 	while (!check->no_memory && mnt_table_next_fs(mounts, iter, &fs) == 0) {

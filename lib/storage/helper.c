@@ -43,7 +43,7 @@ int msd_fstab_find(const char *fstab, const char *source, const char *target,
 	struct libmnt_table *table = mnt_new_table();
 	struct libmnt_iter *iter = mnt_new_iter(MNT_ITER_FORWARD);
 	struct libmnt_fs *fs;
-	int rc = table && iter ? mnt_table_parse_fstab(table, fstab) : -ENOMEM;
+	int rc = table && iter ? mnt_table_parse_file(table, fstab) : -ENOMEM;
 	bool found = false;
 
 	while (rc == 0 && !found && mnt_table_next_fs(table, iter, &fs) == 0) {

@@ -39,7 +39,7 @@ static int fstab_open(struct fstab *fstab, const char *file, struct msd_error *e
 	fstab->table = mnt_new_table();
 	if (!fstab->table)
 		return msd_fail_on(err, ENOMEM, file);
-	rc = mnt_table_parse_fstab(fstab->table, file);
+	rc = mnt_table_parse_file(fstab->table, file);
 	if (rc < 0 && rc != -ENOENT)
 		return msd_fail_on(err, -rc, file);
 	return 0;
@@ -191,10 +191,10 @@ static int resolve_target(const struct fstab *fstab, struct msd_root *root, stru
 	return 0;
 }
 
-static int check_folder(const char *path, struct msd_error *err)
+static int check_folder(const struct fstab *fstab, const char *path, struct msd_error *err)
 {
 	struct stat st;
-	int rc = msd_remote_check(NULL, path, err);
+	int rc = msd_remote_check(fstab->mounts, path, err);
 
 	if (rc < 0)
 		return rc;
@@ -224,7 +224,7 @@ static int finish_marked(const struct fstab *fstab, const char *file, struct msd
 	}
 	if (rc < 0 || !strcmp(root->path, root->target))
 		return rc;
-	rc = check_folder(root->path, err);
+	rc = check_folder(fstab, root->path, err);
 	if (rc == -MSD_E_NOTFOUND)
 		msd_hint(err, "mount -o remount,rw %s && mkdir -p %s, or correct " OPTION "root= in %s",
 			 msd_quoted(root->target), msd_quoted(root->path), file);
@@ -272,7 +272,7 @@ static int finish_unmarked(struct fstab *fstab, const char *path, const char *fi
 	rc = check_expected_mount(fstab, root->path, file, err);
 	if (rc < 0)
 		return rc;
-	rc = check_folder(root->path, err);
+	rc = check_folder(fstab, root->path, err);
 	if (rc == -MSD_E_NOTFOUND)
 		msd_hint(err, "mkdir -p %s, or for a partition of its own add to %s: " EXAMPLE,
 			 msd_quoted(root->path), file, root->path, root->path);

@@ -20,12 +20,14 @@ pikvm_gadget 2
 make_image boots.img 1M
 printf '\x55\xaa' | dd of=boots.img bs=1 seek=510 conv=notrunc status=none
 make_image cd.iso 2M
+make_image flash.img 1M
 # what was written within the last four seconds is watched for a second before it goes out
-touch -d '1 minute ago' cd.iso
+touch -d '1 minute ago' cd.iso flash.img
 calls "show" 40
 LC_ALL=C.UTF-8 calls "show with a locale" 40 -i 1
-calls "insert, ro" 80 --set-rw=0 --set-image=boots.img
 calls "insert, rw" 80 -i 1 --set-rw=1 --set-cdrom=0 --set-image=cd.iso
+calls "swap, rw before and after" 80 -i 1 --set-image=flash.img
+calls "insert, ro" 80 --set-rw=0 --set-image=boots.img
 calls "swap, with both flags" 80 --set-cdrom=1 --set-image=boots.img
 calls "eject" 80 --eject
 calls "eject of what was rw" 80 -i 1 --eject

@@ -17,6 +17,8 @@ calls() # LIMIT NAME CMD…
 pikvm_gadget 2
 make_image a.img 3M
 make_image b.img 3M
+# what was written within the last four seconds is watched for a second before it goes out
+touch -d "1 minute ago" a.img b.img
 export LC_ALL=C
 calls 40 "showing an empty drive" otgmsd -i 1
 calls 80 "inserting an image" otgmsd -i 1 --set-image=a.img
