@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "base/lock.h"
 #include "base/text.h"
 #include "config/config.h"
 #include "gadget/find.h"

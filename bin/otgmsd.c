@@ -250,7 +250,8 @@ static int list(struct tool *tool, const struct command *command, struct msd_err
 	out_print(out);
 	if (n == 0 && !command->out.json && !command->out.pairs) {
 		tool_warn(tool, "there is no drive, in no gadget");
-		tool_hint(tool, "otgmsd-gadget %s", faccessat(AT_FDCWD, command->where.dir, F_OK, 0) == 0 ? "start" : "check");
+		tool_hint(tool, "otgmsd-gadget %s",
+			  faccessat(AT_FDCWD, command->where.dir, F_OK, 0) == 0 ? "start" : "check");
 	}
 	return 0;
 }

@@ -13,7 +13,6 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "base/parse.h"
 
 #define WIPE_BYTES (1u << 20)
 

@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "base/parse.h"
 #include "drive-priv.h"
 #include "storage/remote.h"
 #include "storage/remount.h"
